@@ -1,0 +1,78 @@
+"""Options: the validated settings of a method or regulariser, from Python keywords or ``-o NAME.OPTION=VALUE``.
+
+A class declares them as a nested pydantic model ``Options``; a value that is not allowed raises
+:class:`~magbench.errors.OptionError` with the option, the value found, what is allowed and a near match.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from magbench.errors import OptionError
+
+
+class Options(BaseModel):
+    """Base of every options model: frozen, closed, and without NaN or infinity unless a field allows them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+OptionsT = TypeVar("OptionsT", bound=BaseModel)
+
+
+def parse_options(model: type[OptionsT], values: Mapping[str, Any], owner: str) -> OptionsT:
+    """Validate ``values`` against ``model``.
+
+    Args:
+        model: the pydantic model that declares the options.
+        values: option name → value.
+        owner: the method or regulariser, named in the error.
+
+    Raises:
+        OptionError: unknown option, wrong type or value out of range.
+    """
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise OptionError(_explain(error, model, owner)) from None
+
+
+def parse_assignment(text: str) -> tuple[str, str, Any]:
+    """Read ``owner.option=value`` as ``(owner, option, value)``; the value is a TOML literal, else a string.
+
+    Raises:
+        OptionError: the text has another form.
+    """
+    target, equals, literal = text.partition("=")
+    owner, dot, option = target.strip().partition(".")
+    if not (equals and dot and owner and option):
+        raise OptionError(f"Option {text!r} is not of the form METHOD.OPTION=VALUE, e.g. optimag.rho=0.1.")
+    return owner, option, parse_literal(literal)
+
+
+def parse_literal(text: str) -> Any:
+    """A TOML literal (number, boolean, list, quoted string), else the text itself."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text.strip()
+
+
+def _explain(error: ValidationError, model: type[BaseModel], owner: str) -> str:
+    lines = []
+    for item in error.errors():
+        name = ".".join(str(part) for part in item["loc"][:1]) or "options"
+        if item["type"] == "extra_forbidden":
+            near = get_close_matches(name, model.model_fields, n=1, cutoff=0.5)
+            lines.append(
+                f"Unknown option {owner}.{name}." + (f" Did you mean {near[0]!r}?" if near else "")
+                + f" Available: {', '.join(sorted(model.model_fields)) or 'none'}."
+            )
+        else:
+            lines.append(f"Option {owner}.{name} = {item['input']!r}: {item['msg'][:1].lower()}{item['msg'][1:]}.")
+    return "\n".join(lines)

@@ -1,0 +1,31 @@
+"""Where things are: the benchmark's content (``tasks/``, ``baselines/``) and the user's caches.
+
+Installed from a wheel, the content lies in ``magbench/_data``; in a checkout it lies beside the package.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+def content(kind: Literal["tasks", "baselines"]) -> Path:
+    """Folder of the shipped tasks or baselines."""
+    packaged = PACKAGE / "_data" / kind
+    return packaged if packaged.is_dir() else PACKAGE.parent / kind
+
+
+def checkout() -> Path | None:
+    """Root of the checkout the package is imported from, or ``None`` for an installed wheel."""
+    root = PACKAGE.parent
+    return root if (root / "pyproject.toml").is_file() and (root / "tasks").is_dir() else None
+
+
+def home() -> Path:
+    """Cache folder: ``$MAGBENCH_HOME``, else ``~/.cache/magbench`` (honouring ``XDG_CACHE_HOME``)."""
+    if configured := os.environ.get("MAGBENCH_HOME"):
+        return Path(configured).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "magbench"

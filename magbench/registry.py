@@ -1,0 +1,235 @@
+"""The registry: every task, data set, protocol, suite and method that can be named, found without importing any of them.
+
+Methods come through four doors that lead to the same place: the shipped ``baselines/`` folder, entry points in the
+group ``magbench.methods`` (a package with a ``method.toml``), ``-m FOLDER`` and ``-m FILE.py``. A broken plugin warns
+and hides nothing else; a path that the user named and that is broken raises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeVar
+
+from magbench import paths
+from magbench.errors import MagbenchError, MethodError, UnknownNameError
+from magbench.specs import DatasetSpec, MethodSpec, Protocol, Suite, TaskSpec, read_toml
+
+ClassT = TypeVar("ClassT", bound=type)
+MARK = "__magbench_spec__"
+
+
+class PluginWarning(UserWarning):
+    """A method from an entry point could not be read; everything else is still there."""
+
+
+@dataclass(frozen=True)
+class MethodEntry:
+    """A registered name: its spec, and the folder or file that is its source."""
+
+    spec: MethodSpec
+    source: Path
+
+    def load(self) -> type:
+        """Import and return the class.
+
+        Raises:
+            MethodError: the module or the class cannot be imported.
+        """
+        module_name, _, attribute = self.spec.target.partition(":")
+        try:
+            found = getattr(importlib.import_module(module_name), attribute)
+        except Exception as error:
+            raise MethodError(f"Method {self.spec.name!r}: {self.spec.target!r} cannot be loaded: {error!r}.") from error
+        if not isinstance(found, type):
+            raise MethodError(f"Method {self.spec.name!r}: {self.spec.target!r} is {found!r}, not a class.")
+        return found
+
+    def source_hash(self) -> str:
+        """sha256 over the method's own code and settings (names and bytes of ``*.py`` and ``*.toml``)."""
+        digest = hashlib.sha256()
+        for file in _source_files(self.source):
+            digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+        return digest.hexdigest()
+
+
+@dataclass
+class Registry:
+    """Names → specs. :meth:`default` reads the shipped content; :meth:`add_path` adds a user's method."""
+
+    datasets: dict[str, DatasetSpec] = field(default_factory=dict)
+    tasks: dict[str, TaskSpec] = field(default_factory=dict)
+    protocols: dict[str, Protocol] = field(default_factory=dict)
+    suites: dict[str, Suite] = field(default_factory=dict)
+    methods: dict[str, MethodEntry] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def default(cls, method_paths: Iterable[str | Path] = ()) -> Registry:
+        """The shipped tasks and baselines, the installed plugins, and the methods at ``method_paths``."""
+        registry = cls()
+        registry._read_tasks(paths.content("tasks"))
+        for folder in sorted(paths.content("baselines").iterdir()):
+            if (folder / "method.toml").is_file():
+                registry._add_folder(folder)
+        registry._add_plugins()
+        for path in method_paths:
+            registry.add_path(path)
+        return registry
+
+    def dataset(self, name: str) -> DatasetSpec:
+        return _lookup(self.datasets, "data set", name.partition("@")[0], "See `magbench ls datasets`.")
+
+    def task(self, name: str) -> TaskSpec:
+        """A task by ``family/name``, ``alias/name``, either with ``@version``."""
+        unversioned, _, version = name.partition("@")
+        family, slash, rest = unversioned.partition("/")
+        full = f"{self.aliases.get(family, family)}{slash}{rest}"
+        spec = _lookup(self.tasks, "task", full, "See `magbench ls tasks`.")
+        if version and version != str(spec.version):
+            raise UnknownNameError("version of " + spec.id, version, [str(spec.version)])
+        return spec
+
+    def protocol(self, name: str) -> Protocol:
+        known = {**{spec.id: spec for spec in self.protocols.values()}, **self.protocols}
+        return _lookup(known, "protocol", name, "See `magbench ls protocols`.")
+
+    def suite(self, name: str) -> Suite:
+        return _lookup(self.suites, "suite", name, "See `magbench ls suites`.")
+
+    def method(self, name: str) -> MethodEntry:
+        return _lookup(self.methods, "method", name, "See `magbench ls methods`, or give the path of a .py file.")
+
+    def add_path(self, path: str | Path) -> list[str]:
+        """Register the method(s) in a folder with ``method.toml`` or in a one-file module; returns their names.
+
+        Raises:
+            MethodError: nothing is there, the file does not run, or it registers no class or a name that is taken.
+        """
+        path = Path(path).expanduser().resolve()
+        if path.is_dir() and (path / "method.toml").is_file():
+            return [self._add_folder(path)]
+        if path.is_file() and path.suffix == ".py":
+            return self._add_file(path)
+        raise MethodError(f"No method at {path}: expected a .py file or a folder with a method.toml.")
+
+    def _read_tasks(self, folder: Path) -> None:
+        for path in sorted((folder / "datasets").glob("*.toml")):
+            dataset = DatasetSpec.from_toml(path)
+            self.datasets[dataset.name] = dataset
+        for path in sorted((folder / "protocols").glob("*.toml")):
+            protocol = Protocol.from_toml(path)
+            self.protocols[protocol.name] = protocol
+        for path in sorted((folder / "suites").glob("*.toml")):
+            suite = Suite.from_toml(path)
+            self.suites[suite.name] = suite
+        for family in sorted(folder.glob("*/family.toml")):
+            shared = read_toml(family)
+            self.aliases[shared.pop("alias")] = shared["family"]
+            for path in sorted(family.parent.glob("*.toml")):
+                if path != family:
+                    task = TaskSpec.from_toml(path, **shared)
+                    self.tasks[task.id] = task
+
+    def _add_folder(self, folder: Path) -> str:
+        spec = MethodSpec.from_toml(folder / "method.toml")
+        if spec.target.startswith("."):
+            raise MethodError(f"{folder / 'method.toml'}: class must name a module, e.g. {folder.name}:{'MyEncoder'}.")
+        if folder.parent != paths.content("baselines") and str(folder.parent) not in sys.path:
+            sys.path.insert(0, str(folder.parent))
+        self._insert(MethodEntry(spec, folder))
+        return spec.name
+
+    def _add_file(self, path: Path) -> list[str]:
+        module = _run_module(path)
+        names = []
+        for value in list(vars(module).values()):
+            mark = vars(value).get(MARK) if isinstance(value, type) else None
+            if mark is None or value.__module__ != module.__name__:
+                continue
+            spec = MethodSpec.parse(
+                {"title": (value.__doc__ or mark["name"]).strip().splitlines()[0], **mark,
+                 "class": f"{module.__name__}:{value.__name__}"}, str(path),
+            )
+            self._insert(MethodEntry(spec, path))
+            names.append(spec.name)
+        if not names:
+            raise MethodError(
+                f"{path} registers no method. Decorate a class with @register_encoder(\"name\"), "
+                "@register_method(\"name\") or @register_regularizer(\"name\") from magbench.api."
+            )
+        return names
+
+    def _add_plugins(self) -> None:
+        for entry in entry_points(group="magbench.methods"):
+            try:
+                found = importlib.util.find_spec(entry.module)
+                if found is None or found.origin is None:
+                    raise MethodError(f"module {entry.module!r} not found")
+                self._add_folder(Path(found.origin).parent)
+            except Exception as error:
+                warnings.warn(f"Plugin {entry.name!r} ({entry.value}) is left out: {error}", PluginWarning, stacklevel=2)
+
+    def _insert(self, entry: MethodEntry) -> None:
+        known = self.methods.get(entry.spec.name)
+        if known is not None and known.source != entry.source:
+            raise MethodError(
+                f"Method name {entry.spec.name!r} of {entry.source} is taken by {known.source}. Register it under another name."
+            )
+        self.methods[entry.spec.name] = entry
+
+
+def register(kind: str, name: str, **metadata: Any) -> Callable[[ClassT], ClassT]:
+    """Class decorator behind ``register_encoder`` & co.: marks a class of a one-file method; nothing global changes."""
+
+    def mark(cls: ClassT) -> ClassT:
+        setattr(cls, MARK, {"kind": kind, "name": name, **metadata})
+        return cls
+
+    return mark
+
+
+def _run_module(path: Path) -> ModuleType:
+    """Execute a user's file as a module whose name is stable for its path, so that forked workers find it again."""
+    name = f"magbench_user_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}_{path.stem}"
+    if not name.isidentifier():
+        raise MethodError(f"{path}: the file's name must be a Python identifier, e.g. my_method.py.")
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise MethodError(f"{path} cannot be imported.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        sys.modules.pop(name)
+        raise MethodError(f"{path}, line {error.lineno}: syntax error: {error.msg}.") from error
+    except MagbenchError:
+        raise
+    except Exception as error:
+        sys.modules.pop(name)
+        raise MethodError(f"{path} does not run: {type(error).__name__}: {error}.") from error
+    return module
+
+
+def _source_files(source: Path) -> list[Path]:
+    if source.is_file():
+        return [source]
+    return sorted(file for file in source.rglob("*") if file.suffix in {".py", ".toml"} and file.is_file())
+
+
+SpecT = TypeVar("SpecT")
+
+
+def _lookup(table: Mapping[str, SpecT], kind: str, name: str, hint: str) -> SpecT:
+    if name not in table:
+        raise UnknownNameError(kind, name, table, hint)
+    return table[name]

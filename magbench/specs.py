@@ -1,0 +1,197 @@
+"""Specifications: the benchmark's content as frozen data, read from TOML and validated once.
+
+* :class:`DatasetSpec`: which data, which version, what is expected of it.
+* :class:`TaskSpec`: a family's question asked of one data set: label, split, metrics.
+* :class:`Protocol`: seeds and training constants shared by every method.
+* :class:`MethodSpec`: where a method or regulariser lives and what it is.
+* :class:`Suite`: a named list of tasks × methods.
+
+Every spec has a ``digest``: the sha256 of its canonical JSON, which enters the key of each result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from magbench.errors import SpecError
+
+
+def canonical_hash(value: Any) -> str:
+    """sha256 (hex) of ``value`` as canonical JSON: sorted keys, no spaces, UTF-8."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Spec(BaseModel):
+    """Base of all specifications."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def digest(self) -> str:
+        """sha256 of the canonical JSON of every field."""
+        return canonical_hash(self.model_dump(mode="json"))
+
+    @classmethod
+    def from_toml(cls, path: Path, **defaults: Any) -> Self:
+        """Read one TOML file; ``defaults`` fill what it leaves out.
+
+        Raises:
+            SpecError: the file is not TOML, or breaks the specification.
+        """
+        return cls.parse({**defaults, **read_toml(path)}, str(path))
+
+    @classmethod
+    def parse(cls, values: dict[str, Any], origin: str) -> Self:
+        """Validate ``values``; ``origin`` is named in the error.
+
+        Raises:
+            SpecError: a field is unknown, missing or out of range.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            problems = "; ".join(
+                f"{'.'.join(map(str, item['loc'])) or 'file'}: {item['msg']} (found {item['input']!r:.80})"
+                for item in error.errors()
+            )
+            raise SpecError(f"{origin}: {problems}. Allowed fields: {', '.join(cls.model_fields)}.") from None
+
+
+class DatasetSpec(Spec):
+    """A data set: ``source`` says whether it ships with the package, is generated, or lies in the user's store."""
+
+    name: str
+    version: int = Field(ge=1)
+    title: str
+    summary: str = ""
+    source: Literal["embedded", "synthetic", "store"]
+    features: tuple[str, ...] = Field(min_length=1)
+    modalities: tuple[str, ...] = Field(min_length=1)
+    labels: tuple[str, ...] = ()
+    counts: dict[str, int] = {}
+    sha256: str = ""
+    params: dict[str, Any] = {}
+    licence: str
+    citation: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+class SplitSpec(Spec):
+    """How nodes are divided: ``stratified`` draws one split a seed, class by class (:mod:`magbench.graph.splits`)."""
+
+    rule: Literal["stratified"] = "stratified"
+    train: float = Field(0.6, gt=0, lt=1)
+    val: float = Field(0.2, gt=0, lt=1)
+    test: float = Field(0.2, gt=0, lt=1)
+    min_class_size: int = Field(5, ge=3)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if abs(self.train + self.val + self.test - 1) > 1e-9:
+            raise ValueError(f"train + val + test must be 1, found {self.train + self.val + self.test:g}")
+        return self
+
+
+class TaskSpec(Spec):
+    """One scored question: ``<family>/<name>@<version>``."""
+
+    family: str
+    name: str
+    version: int = Field(ge=1)
+    title: str
+    summary: str = ""
+    task_class: str
+    dataset: str
+    label: str = "y"
+    split: SplitSpec = SplitSpec()
+    metrics: tuple[str, ...] = Field(min_length=1)
+    select: str
+
+    @property
+    def id(self) -> str:
+        return f"{self.family}/{self.name}"
+
+    @property
+    def versioned_id(self) -> str:
+        return f"{self.id}@{self.version}"
+
+    @property
+    def primary(self) -> str:
+        """The metric that ranks."""
+        return self.metrics[0]
+
+
+class Training(Spec):
+    """Constants of the one training loop; a method's options may override lr, hidden, layers and dropout."""
+
+    optimizer: Literal["adamw"] = "adamw"
+    lr: float = Field(gt=0)
+    weight_decay: float = Field(ge=0)
+    hidden: int = Field(ge=1)
+    layers: int = Field(ge=1)
+    dropout: float = Field(ge=0, lt=1)
+    max_epochs: int = Field(ge=1)
+    patience: int = Field(ge=1)
+    validate_every: int = Field(ge=1)
+
+
+class Protocol(Spec):
+    """Seeds and training constants: ``standard@1`` is the one a board ranks."""
+
+    name: str
+    version: int = Field(ge=1)
+    title: str
+    ranked: bool
+    seeds: tuple[int, ...] = Field(min_length=1)
+    training: Training
+
+    @property
+    def id(self) -> str:
+        return f"{self.name}@{self.version}"
+
+
+class MethodSpec(Spec):
+    """A name that may stand in a method string."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    kind: Literal["encoder", "method", "regularizer"]
+    target: str = Field(alias="class", pattern=r"^[\w.]+:\w+$")
+    title: str
+    summary: str = ""
+    reimplementation: bool = False
+    families: tuple[str, ...] = ("node_classification",)
+    defaults: dict[str, Any] = {}
+    search: dict[str, Any] = {}
+    citation: tuple[str, ...] = ()
+
+
+class Suite(Spec):
+    """Tasks × methods under one protocol, run by ``magbench run --suite NAME``."""
+
+    name: str
+    title: str
+    summary: str = ""
+    protocol: str
+    tasks: tuple[str, ...] = Field(min_length=1)
+    methods: tuple[str, ...] = Field(min_length=1)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Parse a TOML file.
+
+    Raises:
+        SpecError: it cannot be read or is not TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SpecError(f"{path}: cannot be read as TOML: {error}.") from None
