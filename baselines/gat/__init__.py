@@ -1,0 +1,42 @@
+"""GAT: attention over neighbours (Veličković et al., 2018)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch_geometric.nn import GATConv
+
+from magbench.api import Encoded, Encoder, EncoderOptions
+
+
+class GATOptions(EncoderOptions):
+    """``heads`` share the hidden width: ``hidden`` must be a multiple of it."""
+
+    heads: int = Field(4, ge=1)
+
+    @model_validator(mode="after")
+    def _divides(self) -> GATOptions:
+        if self.hidden % self.heads:
+            raise ValueError(f"hidden = {self.hidden} must be a multiple of heads = {self.heads}")
+        return self
+
+
+class GAT(Encoder):
+    """Project each modality, fuse by concatenation, apply ``layers`` attention convolutions of ``heads`` heads."""
+
+    Options = GATOptions
+
+    def __init__(self, in_dims: dict[str, int], **options: Any) -> None:
+        super().__init__(in_dims, **options)
+        heads = self.options.heads
+        widths = [self.fused_dim, *[self.hidden] * self.layers]
+        self.convs = nn.ModuleList(GATConv(a, b // heads, heads) for a, b in zip(widths, widths[1:], strict=False))
+
+    def forward(self, x: dict[str, Tensor], edge_index: Tensor, observed: dict[str, Tensor]) -> Encoded:
+        z = self.project(x, observed)
+        h = self.fuse(z)
+        for index, conv in enumerate(self.convs):
+            h = conv(self.dropout(h) if index else h, edge_index).relu()
+        return Encoded(z=z, h=h)

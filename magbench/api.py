@@ -1,0 +1,50 @@
+"""The stable names for method authors; everything else may move between minor versions.
+
+Names are imported on first use, so ``import magbench.api`` is cheap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from magbench.registry import register
+
+if TYPE_CHECKING:
+    from magbench.data.mag import MAG as MAG
+    from magbench.nn.encoder import Encoded as Encoded
+    from magbench.nn.encoder import Encoder as Encoder
+    from magbench.nn.encoder import EncoderOptions as EncoderOptions
+    from magbench.options import Options as Options
+    from magbench.regularizers.base import Context as Context
+    from magbench.regularizers.base import Regularizer as Regularizer
+    from magbench.tasks.views import NodeClassificationView as NodeClassificationView
+    from magbench.tasks.views import NodePrediction as NodePrediction
+    from magbench.train.method import Method as Method
+
+_HOMES = {
+    "MAG": "magbench.data.mag",
+    "Encoded": "magbench.nn.encoder",
+    "Encoder": "magbench.nn.encoder",
+    "EncoderOptions": "magbench.nn.encoder",
+    "Options": "magbench.options",
+    "Context": "magbench.regularizers.base",
+    "Regularizer": "magbench.regularizers.base",
+    "NodeClassificationView": "magbench.tasks.views",
+    "NodePrediction": "magbench.tasks.views",
+    "Method": "magbench.train.method",
+}
+
+register_encoder: Callable[..., Any] = partial(register, "encoder")
+register_method: Callable[..., Any] = partial(register, "method")
+register_regularizer: Callable[..., Any] = partial(register, "regularizer")
+
+__all__ = [*sorted(_HOMES), "register_encoder", "register_method", "register_regularizer"]  # noqa: PLE0604, RUF022
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'magbench.api' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,70 @@
+"""Splits: which nodes train, validate and test, drawn so that every platform and numpy release draws the same.
+
+Only ``PCG64(seed).random_raw`` is used: numpy promises the bit stream of a bit generator, not of ``Generator`` methods.
+A random order is the stable argsort of raw 64-bit draws.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from magbench.errors import DataError
+
+Index = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Node ids (int64, ascending) of the three parts."""
+
+    train: Index
+    val: Index
+    test: Index
+
+    def digest(self) -> str:
+        """sha256 (hex) over the three parts as little-endian int64."""
+        digest = hashlib.sha256()
+        for part in (self.train, self.val, self.test):
+            digest.update(len(part).to_bytes(8, "little") + part.astype("<i8").tobytes())
+        return digest.hexdigest()
+
+
+def random_keys(count: int, seed: int) -> NDArray[np.uint64]:
+    """``count`` raw 64-bit draws of ``PCG64(seed)``."""
+    return np.random.PCG64(seed).random_raw(count)
+
+
+def stratified_split(labels: Index, seed: int, *, val: float, test: float, min_class_size: int) -> Split:
+    """Divide each class by itself: ``max(1, round(share · n))`` nodes to test, as many by ``val``, the rest to train.
+
+    Args:
+        labels: int64 [N], -1 = unlabelled (in no part).
+        seed: seed of the draw.
+        val: share of each class for validation.
+        test: share of each class for testing.
+        min_class_size: a class with fewer members is training-only.
+
+    Raises:
+        DataError: no class is large enough to be tested.
+    """
+    keys = random_keys(len(labels), seed)
+    parts: dict[str, list[Index]] = {"train": [], "val": [], "test": []}
+    for label in np.unique(labels[labels >= 0]):
+        members = np.flatnonzero(labels == label)
+        members = members[np.argsort(keys[members], kind="stable")]
+        held = len(members) >= min_class_size
+        num_test = max(1, round(test * len(members))) if held else 0
+        num_val = max(1, round(val * len(members))) if held else 0
+        parts["test"].append(members[:num_test])
+        parts["val"].append(members[num_test : num_test + num_val])
+        parts["train"].append(members[num_test + num_val :])
+    if not any(len(part) for part in parts["test"]):
+        raise DataError(
+            f"No class has the {min_class_size} members it takes to be validated and tested "
+            f"({len(parts['test'])} classes among {int((labels >= 0).sum())} labelled nodes)."
+        )
+    return Split(**{name: np.sort(np.concatenate(part)) for name, part in parts.items()})

@@ -1,0 +1,91 @@
+"""Node classification: name the class of held-out nodes from features, graph and the labels of other nodes.
+
+The split is drawn anew for each seed, stratified by class; its hash stands in ``tasks/LOCK.toml``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from magbench.data.mag import MAG
+from magbench.errors import DataError, MethodError
+from magbench.graph.splits import Split, stratified_split
+from magbench.metrics.classification import METRICS
+from magbench.tasks.base import Score, Task
+from magbench.tasks.views import NodeClassificationView, NodePrediction
+
+
+class NodeClassification(Task):
+    """See :class:`~magbench.tasks.views.NodeClassificationView` for what a method sees."""
+
+    def labels(self, mag: MAG) -> np.ndarray:
+        """int64 [N]: the label column of this task, -1 = unlabelled.
+
+        Raises:
+            DataError: the data set has no such column.
+        """
+        found = getattr(mag, self.spec.label, None)
+        if found is None:
+            raise DataError(
+                f"Task {self.spec.id}: data set {mag.name!r} has no label {self.spec.label!r}; it has {list(mag.classes)}."
+            )
+        return np.asarray(found, dtype=np.int64)
+
+    def split(self, mag: MAG, seed: int) -> Split:
+        """The split of ``seed``."""
+        rule = self.spec.split
+        return stratified_split(
+            self.labels(mag), seed, val=rule.val, test=rule.test, min_class_size=rule.min_class_size
+        )
+
+    def view(self, mag: MAG, seed: int) -> NodeClassificationView:
+        return self.view_of_split(mag, seed, self.split(mag, seed))
+
+    def view_of_split(self, mag: MAG, seed: int, split: Split) -> NodeClassificationView:
+        """The view for a given split (the leak probe holds the split fixed while it changes hidden labels)."""
+        labels = self.labels(mag)
+        visible = np.full_like(labels, -1)
+        for part in (split.train, split.val):
+            visible[part] = labels[part]
+        return NodeClassificationView(
+            task=self.spec.versioned_id,
+            seed=seed,
+            x=mag.x_dict,
+            observed=mag.has_dict,
+            edge_index=mag.edge_index,
+            texts=mag.texts,
+            images=mag.images,
+            y=torch.from_numpy(visible),
+            train=torch.from_numpy(split.train),
+            val=torch.from_numpy(split.val),
+            test=torch.from_numpy(split.test),
+            num_classes=len(mag.classes[self.spec.label]),
+        )
+
+    def check(self, prediction: NodePrediction, view: NodeClassificationView) -> None:
+        if not isinstance(prediction, NodePrediction):
+            raise MethodError(f"predict() returned {type(prediction).__name__}, expected magbench.api.NodePrediction.")
+        nodes, scores = np.asarray(prediction.nodes), np.asarray(prediction.scores)
+        expected = (len(nodes), view.num_classes)
+        if nodes.ndim != 1 or not np.issubdtype(nodes.dtype, np.integer):
+            raise MethodError(f"predict(): nodes must be int64 [M], found {nodes.dtype} {list(nodes.shape)}.")
+        if scores.shape != expected:
+            raise MethodError(f"predict(): scores must have shape {list(expected)}, found {list(scores.shape)}.")
+        if not np.isfinite(scores).all():
+            raise MethodError(f"predict(): {int((~np.isfinite(scores)).sum())} scores are NaN or infinite.")
+        wanted = view.test.numpy()
+        missing, extra = np.setdiff1d(wanted, nodes), np.setdiff1d(nodes, wanted)
+        if len(missing) or len(extra) or len(nodes) != len(wanted):
+            raise MethodError(
+                f"predict(): expected each of the {len(wanted)} test nodes once (view.test), found {len(nodes)} rows, "
+                f"{len(missing)} nodes missing {missing[:5].tolist()}, {len(extra)} not asked for {extra[:5].tolist()}."
+            )
+
+    def score(self, prediction: NodePrediction, mag: MAG, seed: int) -> list[Score]:
+        true = self.labels(mag)[prediction.nodes]
+        scores = []
+        for name in self.spec.metrics:
+            metric = METRICS[name]
+            scores.append(Score(name, metric.version, "test", metric(true, prediction.classes), len(true)))
+        return scores
