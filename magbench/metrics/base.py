@@ -1,0 +1,47 @@
+"""What a metric is: a function of truth and prediction, with a name, a version, a direction and bounds.
+
+The version is part of every result's key. It rises when the value for some input changes, so that two versions of a
+metric never stand in one column. A metric refuses what it cannot score (NaN, another shape, nothing at all); it never
+returns NaN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from numpy.typing import ArrayLike
+
+from magbench.errors import MethodError
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One score of a prediction.
+
+    Attributes:
+        name: how tasks and records call it, e.g. ``"accuracy"``.
+        version: raised whenever the value for some input changes.
+        higher_is_better: the direction of improvement.
+        bounds: smallest and largest value the function can return.
+        function: ``(y_true, y_pred) -> float``.
+    """
+
+    name: str
+    version: int
+    higher_is_better: bool
+    bounds: tuple[float, float]
+    function: Callable[[ArrayLike, ArrayLike], float]
+
+    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike) -> float:
+        """Score a prediction.
+
+        Raises:
+            DataError: if the truth cannot be scored against.
+            MethodError: if the prediction does not fit the truth, or its score is outside the bounds.
+        """
+        value = float(self.function(y_true, y_pred))
+        low, high = self.bounds
+        if not low <= value <= high:
+            raise MethodError(f"Metric {self.name!r} gave {value}, outside its bounds [{low}, {high}].")
+        return value
