@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from magbench.errors import OptionError
-from magbench.ot.problem import choice, number
+from magbench.checks import choice, number
 
 ANCHORS = ("soft_graph", "identity", "cross", "none")
 _SMALLEST_NORM = 1e-8

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from magbench.checks import choice, number
 from magbench.errors import DataError, OptionError
 
 _SYMMETRY = {torch.float32: 1e-4, torch.float64: 1e-9}
@@ -112,22 +113,6 @@ def check_problem(
         )
     anchor = (1.0 - alpha) * M if M is not None and alpha < 1.0 else None
     return UFGWProblem(Cx, Cy, anchor, alpha, eps, row, col)
-
-
-def number(name: str, value: float, low: float = 0.0, high: float = math.inf, *, low_open: bool = True) -> None:
-    """Raise OptionError unless ``value`` is a finite number in (low, high] or, with ``low_open=False``, [low, high]."""
-    ok = isinstance(value, (int, float)) and math.isfinite(value) and low <= value <= high
-    if not ok or (low_open and value == low):
-        bracket = "(" if low_open else "["
-        raise OptionError(
-            f"{name}={value!r} is not allowed; it must be a finite number in {bracket}{low:g}, {high:g}]."
-        )
-
-
-def choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    """Raise OptionError unless ``value`` is one of ``allowed``."""
-    if value not in allowed:
-        raise OptionError(f"{name}={value!r} is not allowed; choose one of {', '.join(allowed)}.")
 
 
 def check_iterations(n_outer: int, n_sinkhorn: int, tol: float | None, dtype: torch.dtype) -> None:

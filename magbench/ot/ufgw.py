@@ -22,7 +22,8 @@ import torch
 from torch import Tensor
 
 from magbench.errors import OptionError
-from magbench.ot.problem import UFGWProblem, check_iterations, check_problem, choice
+from magbench.checks import choice
+from magbench.ot.problem import UFGWProblem, check_iterations, check_problem
 from magbench.ot.sinkhorn import Problem, SinkhornResult, kappa, sinkhorn
 
 _COLLAPSED_MASS = 0.05
