@@ -1,0 +1,54 @@
+"""What every verb prints with: JSON on request, tables otherwise, errors in one line."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def print_json(value: Any) -> None:
+    """Print ``value`` as JSON; NaN becomes ``null``, for JSON has no NaN."""
+    print(json.dumps(_plain(value), indent=1, ensure_ascii=False))
+
+
+def print_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], title: str = "") -> None:
+    """Print ``rows`` as a table; ``columns`` maps keys to headings."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for heading in columns.values():
+        table.add_column(heading, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(row.get(key))) for key in columns))
+    width = None if sys.stdout.isatty() else max(120, int(os.environ.get("COLUMNS", 0) or 0))
+    Console(highlight=False, width=width).print(table)
+
+
+def is_live() -> bool:
+    """Whether a live display is wanted: a terminal, and neither NO_COLOR nor CI set."""
+    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and not os.environ.get("CI")
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    if hasattr(value, "item"):
+        return _plain(value.item())
+    return value

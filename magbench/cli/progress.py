@@ -1,0 +1,71 @@
+"""How a run shows where it is: a live bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from magbench.cli.output import is_live
+
+if TYPE_CHECKING:
+    from magbench.results.record import Record
+    from magbench.run.plan import Cell
+    from magbench.run.scheduler import Progress
+
+
+@contextmanager
+def progress_display(total: int) -> Iterator[Progress]:
+    """A callback for the scheduler, shown on standard error."""
+    if total and is_live():
+        with _bar(total) as show:
+            yield show
+    else:
+        yield _lines(total)
+
+
+def describe(cell: Cell, record: Record) -> str:
+    """One finished cell in one line."""
+    seconds = (record.cost.fit_s or 0) + (record.cost.predict_s or 0)
+    result = (
+        f"{record.scores[0].metric} {record.scores[0].value:.4f}" if record.status == "ok" else record.status.upper()
+    )
+    return f"{cell}: {result} ({seconds:.1f} s)"
+
+
+def _lines(total: int) -> Progress:
+    done = 0
+    start = time.monotonic()
+
+    def show(event: str, cell: Cell, record: Record | None) -> None:
+        nonlocal done
+        if event == "end" and record is not None:
+            done += 1
+            print(f"[{done}/{total} {time.monotonic() - start:.0f}s] {describe(cell, record)}", file=sys.stderr, flush=True)
+
+    return show
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True, highlight=False)) as bar:
+        running: dict[str, str] = {}
+        row = bar.add_task("", total=total)
+
+        def show(event: str, cell: Cell, record: Record | None) -> None:
+            if event == "start":
+                running[cell.run_id] = f"{cell.method} #{cell.seed}"
+            elif record is not None:
+                running.pop(cell.run_id, None)
+                bar.console.print(escape(describe(cell, record)))
+                bar.advance(row)
+            bar.update(row, description=escape(", ".join(running.values())))
+
+        yield show

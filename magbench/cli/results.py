@@ -1,0 +1,88 @@
+"""``magbench results``: tables of finished cells, and keeping them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from magbench.results.frame import StoredCell
+
+app = typer.Typer(help="Show finished cells, or keep them in the leaderboard.", no_args_is_help=True)
+Runs = Annotated[Path, typer.Option(help="Folder of results.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.command("ls")
+def ls(runs: Runs = Path("runs"), metric: Annotated[str, typer.Option(help="Metric shown.")] = "accuracy", json: Json = False) -> None:
+    """Show the table of a runs folder.
+
+    Example: `magbench results ls --metric macro_f1`.
+    """
+    from magbench.cli.output import print_json
+    from magbench.results.frame import newest, read_cells
+
+    cells = newest(read_cells(runs))
+    if json:
+        print_json(table_rows(cells, metric))
+    else:
+        show_table(cells, metric)
+
+
+@app.command()
+def keep(
+    runs: Runs = Path("runs"),
+    to: Annotated[Path | None, typer.Option(help="Target; default: leaderboard/runs of the checkout.")] = None,
+    json: Json = False,
+) -> None:
+    """Keep the finished cells of the runs folder in compact form, to be committed."""
+    from magbench.cli.output import print_json
+    from magbench.results.frame import read_cells
+    from magbench.results.keep import default_folder
+    from magbench.results.keep import keep as keep_cells
+
+    files = keep_cells(read_cells(runs), to or default_folder())
+    if json:
+        print_json([str(file) for file in files])
+    else:
+        print(f"{len(files)} files written" + (f" below {to or default_folder()}" if files else ": no finished cell found"))
+
+
+def table_rows(cells: Sequence[StoredCell], metric: str) -> list[dict[str, Any]]:
+    """The results table as plain rows; empty without a finished cell."""
+    from magbench.errors import UnknownNameError
+    from magbench.results.table import results_table
+
+    known = {score.metric for cell in cells for score in cell.record.scores}
+    if not known:
+        return []
+    if metric not in known:
+        raise UnknownNameError("metric", metric, known)
+    rows: list[dict[str, Any]] = results_table(cells, metric).to_dict("records")
+    return rows
+
+
+def show_table(cells: Sequence[StoredCell], metric: str) -> None:
+    """Print mean ± std, the 95 % interval, and the gain over the plain host with its Holm-corrected p."""
+    from magbench.cli.output import print_table
+
+    rows = [
+        {
+            "task": row["task"],
+            "method": row["method"],
+            "seeds": row["n_seeds"],
+            metric: f"{row['mean']:.4f} ± {row['std']:.4f}",
+            "interval": f"[{row['low']:.4f}, {row['high']:.4f}]",
+            "gain": "" if row["difference"] != row["difference"] else f"{row['difference']:+.4f}",
+            "p": "" if row["p_holm"] != row["p_holm"] else f"{row['p_holm']:.3f}",
+        }
+        for row in table_rows(cells, metric)
+    ]
+    headings = {
+        "task": "task", "method": "method", "seeds": "seeds", metric: f"{metric} (mean ± std)",
+        "interval": "95 % interval", "gain": "gain over host", "p": "p (Holm)",
+    }
+    print_table(rows, headings)

@@ -1,0 +1,73 @@
+"""Results as tables: the cells of a runs folder, and the long frame that statistics take."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from magbench.errors import RecordError
+from magbench.results.predictions import read_prediction
+from magbench.results.record import Record, read_record
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from magbench.tasks.views import NodePrediction
+
+
+@dataclass(frozen=True)
+class StoredCell:
+    """A published cell: its record and the folder that holds its files."""
+
+    record: Record
+    folder: Path
+
+    def prediction(self) -> NodePrediction:
+        """The stored prediction."""
+        return read_prediction(self.folder / "predictions.npz")
+
+    def history(self) -> list[dict[str, float]]:
+        """One row a validation; empty for a method without epochs."""
+        path = self.folder / "history.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
+def read_cells(runs: Path) -> list[StoredCell]:
+    """Every published cell below ``runs``, ordered by task, method and seed.
+
+    Raises:
+        RecordError: the folder is missing, or a record in it cannot be read.
+    """
+    if not runs.is_dir():
+        raise RecordError(f"No results at {runs}: there is no such folder. Run `magbench run`, or name one with --runs.")
+    cells = []
+    for path in runs.glob("**/record.json"):
+        if not any(part.startswith(".") for part in path.relative_to(runs).parts):
+            cells.append(StoredCell(read_record(path), path.parent))
+    return sorted(cells, key=lambda cell: (cell.record.task.id, cell.record.method.name, cell.record.key, cell.record.seed))
+
+
+def newest(cells: Iterable[StoredCell]) -> list[StoredCell]:
+    """One cell for each task, method, protocol and seed: the one that finished last (older code leaves older keys)."""
+    latest: dict[tuple[str, str, str, int], StoredCell] = {}
+    for cell in sorted(cells, key=lambda cell: cell.record.finished):
+        record = cell.record
+        latest[(record.task.id, record.method.name, record.protocol, record.seed)] = cell
+    return sorted(latest.values(), key=lambda cell: (cell.record.task.id, cell.record.method.name, cell.record.seed))
+
+
+def scores_frame(records: Iterable[Record]) -> pd.DataFrame:
+    """Long table: task, dataset, method, seed, metric, split, value, n; cells that are not ``ok`` have no row."""
+    import pandas as pd
+
+    columns = ["task", "dataset", "method", "seed", "metric", "split", "value", "n"]
+    rows = [
+        (f"{r.task.id}@{r.task.version}", r.dataset.id, r.method.name, r.seed, s.metric, s.split, s.value, s.n)
+        for r in records
+        if r.status == "ok"
+        for s in r.scores
+    ]
+    return pd.DataFrame(rows, columns=columns)

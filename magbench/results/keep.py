@@ -1,0 +1,97 @@
+"""Kept results: finished cells of a run in the compact form that is committed.
+
+``<folder>/<task>/<method>.jsonl`` holds the records, ``<method>.npz`` for each seed the predicted class of each test
+node (uint16) beside the node ids (int32): enough to score again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from magbench import paths
+from magbench.errors import OutputError, RecordError
+from magbench.results.frame import StoredCell, newest
+from magbench.results.record import Record, parse_record
+
+
+def default_folder() -> Path:
+    """``leaderboard/runs`` of the checkout.
+
+    Raises:
+        OutputError: magbench is not run from a checkout.
+    """
+    root = paths.checkout()
+    if root is None:
+        raise OutputError("Results are kept in a checkout's leaderboard/runs; name another folder with --to.")
+    return root / "leaderboard" / "runs"
+
+
+def keep(cells: Iterable[StoredCell], folder: Path) -> list[Path]:
+    """Write the newest ``ok`` cells, merged with what is kept already; returns the files written.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    groups: dict[tuple[str, str], list[StoredCell]] = defaultdict(list)
+    for cell in newest(cells):
+        if cell.record.status == "ok":
+            groups[f"{cell.record.task.id}@{cell.record.task.version}", cell.record.method.name].append(cell)
+    written = []
+    for (task, method), group in groups.items():
+        target = folder / task / f"{method}.jsonl"
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            written += _write(group, target)
+        except OSError as error:
+            raise OutputError(f"{target} cannot be written: {error.strerror}.") from error
+    return written
+
+
+def kept_records(folder: Path | None = None) -> list[Record]:
+    """The records kept in ``folder`` (default: the checkout's; none without a checkout)."""
+    if folder is None:
+        root = paths.checkout()
+        if root is None:
+            return []
+        folder = root / "leaderboard" / "runs"
+    records = []
+    for path in sorted(folder.glob("*/*/*.jsonl")):
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            records.append(parse_record(line, f"{path}, line {number}"))
+    return records
+
+
+def kept_predictions(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a kept ``.npz``: ``nodes_<protocol>_<seed>`` and ``classes_<protocol>_<seed>``.
+
+    Raises:
+        RecordError: the file is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path} holds no readable predictions: {error}.") from None
+
+
+def _write(group: list[StoredCell], target: Path) -> list[Path]:
+    packed = target.with_name(target.name.removesuffix(".jsonl") + ".npz")
+    lines = {}
+    if target.is_file():
+        for line in target.read_text(encoding="utf-8").splitlines():
+            record = parse_record(line, str(target))
+            lines[record.protocol, record.seed] = line
+    arrays = kept_predictions(packed) if packed.is_file() else {}
+    for cell in group:
+        record, prediction = cell.record, cell.prediction()
+        lines[record.protocol, record.seed] = json.dumps(json.loads(record.to_json()), ensure_ascii=False)
+        arrays[f"nodes_{record.protocol}_{record.seed}"] = prediction.nodes.astype(np.int32)
+        arrays[f"classes_{record.protocol}_{record.seed}"] = prediction.classes.astype(np.uint16)
+    target.write_text("".join(lines[key] + "\n" for key in sorted(lines)), encoding="utf-8")
+    np.savez_compressed(packed, **{key: arrays[key] for key in sorted(arrays)})
+    return [target, packed]

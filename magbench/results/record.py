@@ -1,0 +1,165 @@
+"""Record v1: one JSON a cell (task × method × seed), for successes and failures alike.
+
+The JSON Schema is :func:`json_schema`; a file of another schema is refused by name, never half-read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from magbench.errors import RecordError
+
+SCHEMA = "magbench.record/1"
+Status = Literal["ok", "failed", "timeout", "oom"]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class TaskPart(_Part):
+    id: str
+    version: int
+    hash: str
+
+
+class DatasetPart(_Part):
+    """``sha256``: fingerprint of the content that was loaded (``None``: it could not be loaded)."""
+
+    id: str
+    version: int
+    features: str
+    sha256: str | None
+
+
+class SourcePart(_Part):
+    sha256: str
+    commit: str | None
+    dirty: bool | None
+
+
+class MethodPart(_Part):
+    """``name``: canonical method string; ``config``: every option in force; ``params``: trainable numbers."""
+
+    name: str
+    config: dict[str, Any]
+    config_sha256: str
+    params: int | None
+    source: SourcePart
+
+
+class ErrorPart(_Part):
+    """``type`` is the exception's class; ``user`` marks what the method's author or user can mend."""
+
+    type: str
+    message: str
+    user: bool
+    traceback: str = ""
+
+
+class ScorePart(_Part):
+    metric: str
+    version: int
+    split: str
+    value: float
+    n: int
+
+
+class SelectionPart(_Part):
+    split: str
+    metric: str
+    value: float | None
+    epoch: int | None
+    trials: int
+
+
+class PredictionsPart(_Part):
+    path: str
+    sha256: str
+    rows: int
+
+
+class CostPart(_Part):
+    """Seconds of wall time, bytes of memory."""
+
+    fit_s: float | None
+    predict_s: float | None
+    peak_rss: int | None
+    peak_cuda: int | None
+
+
+class MagbenchPart(_Part):
+    version: str
+    engine: int
+    commit: str | None
+    dirty: bool | None
+
+
+class Record(_Part):
+    """One cell's result."""
+
+    schema_: Literal["magbench.record/1"]
+    run_id: str
+    key: str
+    task: TaskPart
+    dataset: DatasetPart
+    method: MethodPart
+    protocol: str
+    seed: int
+    status: Status
+    error: ErrorPart | None
+    warnings: tuple[str, ...]
+    scores: tuple[ScorePart, ...]
+    selection: SelectionPart | None
+    predictions: PredictionsPart | None
+    telemetry: dict[str, float]
+    cost: CostPart
+    env: dict[str, Any]
+    started: str
+    finished: str
+    magbench: MagbenchPart
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=lambda name: name.rstrip("_"), populate_by_name=True
+    )
+
+    def to_json(self) -> str:
+        """JSON text, one field order, ending in a newline."""
+        return self.model_dump_json(by_alias=True, indent=1) + "\n"
+
+    def value(self, metric: str) -> float:
+        """The score called ``metric``; NaN for a cell without it."""
+        return next((score.value for score in self.scores if score.metric == metric), float("nan"))
+
+
+def parse_record(text: str | bytes, origin: str) -> Record:
+    """Read one record.
+
+    Raises:
+        RecordError: not JSON, another schema, or a field that breaks it; ``origin`` is named.
+    """
+    try:
+        return Record.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "file"
+        raise RecordError(
+            f"{origin} is not a record of schema {SCHEMA}: {where}: {first['msg']}. "
+            "Move it away, or run with another --out."
+        ) from None
+
+
+def read_record(path: Path) -> Record:
+    """Read ``path``; raises as :func:`parse_record`, and when the file cannot be read."""
+    try:
+        return parse_record(path.read_bytes(), str(path))
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a record file."""
+    return Record.model_json_schema(by_alias=True)

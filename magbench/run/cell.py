@@ -1,0 +1,265 @@
+"""A cell: load, fit, predict, score, and publish the result with one rename.
+
+Files are written to a hidden folder next to the final one and renamed onto a name that must not exist, so a killed
+process leaves nothing or a whole cell, and two processes can never publish the same cell twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import socket
+import sys
+import time
+import traceback
+import uuid
+import warnings
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from magbench.data.load import load_dataset
+from magbench.errors import MagbenchError, OutputError
+from magbench.registry import Registry
+from magbench.results.predictions import write_prediction
+from magbench.results.record import (
+    SCHEMA,
+    CostPart,
+    DatasetPart,
+    ErrorPart,
+    MagbenchPart,
+    MethodPart,
+    PredictionsPart,
+    Record,
+    ScorePart,
+    SelectionPart,
+    SourcePart,
+    Status,
+    TaskPart,
+)
+from magbench.run.plan import Cell
+from magbench.run.provenance import environment, git_state
+from magbench.tasks.base import make_task
+from magbench.train.compose import Composition, compose
+from magbench.train.method import Method
+
+TEMPORARY = ".tmp-"
+
+
+def run_cell(cell: Cell, code: MagbenchPart) -> Record:
+    """Run one cell in this process and publish it; a failure of the method is a published record too.
+
+    Raises:
+        OutputError: the result cannot be written.
+    """
+    attempt = Attempt(cell, code)
+    try:
+        attempt.run()
+    except OutputError:
+        attempt.discard()
+        raise
+    except Exception as error:
+        attempt.fail(error)
+    return attempt.publish()
+
+
+class Attempt:
+    """One try at a cell: collects what its record needs while it runs."""
+
+    def __init__(self, cell: Cell, code: MagbenchPart) -> None:
+        self.cell, self.code = cell, code
+        self.folder = make_temporary(cell)
+        self.started = _now()
+        self.status: Status = "ok"
+        self.error: ErrorPart | None = None
+        self.warnings: list[str] = []
+        self.scores: tuple[ScorePart, ...] = ()
+        self.selection: SelectionPart | None = None
+        self.predictions: PredictionsPart | None = None
+        self.method: Method | None = None
+        self.fingerprint: str | None = None
+        self.seconds: dict[str, float] = {}
+        registry = Registry.default(cell.method_paths)
+        self.task = registry.task(cell.task)
+        self.dataset = registry.dataset(self.task.dataset)
+        self.composition = compose(cell.method, registry, registry.protocol(cell.protocol))
+
+    def run(self) -> None:
+        """Fit, predict, check, score; fills the attempt in that order."""
+        task = make_task(self.task)
+        mag = load_dataset(self.dataset)
+        self.fingerprint = mag.fingerprint()
+        view = task.view(mag, self.cell.seed)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            self.method = self.composition.build()
+            self._timed("fit_s", lambda: self.method.fit(view, seed=self.cell.seed))  # type: ignore[union-attr]
+            prediction = self._timed("predict_s", lambda: self.method.predict(view))  # type: ignore[union-attr]
+        self.warnings = sorted({str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)})
+        task.check(prediction, view)
+        self.scores = tuple(ScorePart(**vars(score)) for score in task.score(prediction, mag, self.cell.seed))
+        self._write(prediction)
+
+    def fail(self, error: BaseException) -> None:
+        """Turn the attempt into a failure record."""
+        memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        self.status = "oom" if memory else "failed"
+        self.error = ErrorPart(
+            type=type(error).__name__,
+            message=str(error) or type(error).__name__,
+            user=isinstance(error, MagbenchError),
+            traceback="".join(traceback.format_exception(error)),
+        )
+        self.scores, self.predictions, self.selection = (), None, None
+
+    def discard(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def publish(self) -> Record:
+        """Write the record and rename the folder into place."""
+        record = make_record(self)
+        try:
+            (self.folder / "record.json").write_text(record.to_json(), encoding="utf-8")
+            publish(self.folder, self.cell.folder)
+        except OSError as error:
+            self.discard()
+            raise cannot_write(self.cell.folder, error) from error
+        return record
+
+    def _timed(self, name: str, work: Any) -> Any:
+        start = time.perf_counter()
+        result = work()
+        self.seconds[name] = round(time.perf_counter() - start, 4)
+        return result
+
+    def _write(self, prediction: Any) -> None:
+        outcome = self.method.outcome  # type: ignore[union-attr]
+        path = self.folder / "predictions.npz"
+        try:
+            digest = write_prediction(prediction, path)
+            if outcome.history:
+                lines = [json.dumps(row) + "\n" for row in outcome.history]
+                (self.folder / "history.jsonl").write_text("".join(lines), encoding="utf-8")
+        except OSError as error:
+            raise cannot_write(path, error) from error
+        self.predictions = PredictionsPart(path=path.name, sha256=digest, rows=len(prediction.nodes))
+        self.selection = SelectionPart(
+            split="val", metric=self.task.select, value=outcome.value, epoch=outcome.epoch, trials=outcome.trials
+        )
+
+
+def make_record(attempt: Attempt) -> Record:
+    """The record of an attempt in its present state."""
+    composition, task, dataset = attempt.composition, attempt.task, attempt.dataset
+    outcome = attempt.method.outcome if attempt.method else None
+    return Record(
+        schema_=SCHEMA,
+        run_id=attempt.cell.run_id,
+        key=attempt.cell.key,
+        task=TaskPart(id=task.id, version=task.version, hash=task.digest()),
+        dataset=DatasetPart(
+            id=dataset.name, version=dataset.version, features=dataset.features[0], sha256=attempt.fingerprint
+        ),
+        method=_method_part(composition, outcome.params if outcome else None),
+        protocol=attempt.cell.protocol,
+        seed=attempt.cell.seed,
+        status=attempt.status,
+        error=attempt.error,
+        warnings=tuple(attempt.warnings),
+        scores=attempt.scores,
+        selection=attempt.selection,
+        predictions=attempt.predictions,
+        telemetry=outcome.telemetry if outcome else {},
+        cost=CostPart(
+            fit_s=attempt.seconds.get("fit_s"),
+            predict_s=attempt.seconds.get("predict_s"),
+            peak_rss=_peak_rss(),
+            peak_cuda=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
+        ),
+        env=environment(),
+        started=attempt.started,
+        finished=_now(),
+        magbench=attempt.code,
+    )
+
+
+def publish_failure(cell: Cell, code: MagbenchPart, status: Status, message: str) -> Record:
+    """Publish the record of a cell whose process ended without one (killed, out of memory, over its time)."""
+    attempt = Attempt(cell, code)
+    attempt.status = status
+    attempt.error = ErrorPart(type=status, message=message, user=False)
+    return attempt.publish()
+
+
+def make_temporary(cell: Cell) -> Path:
+    """A fresh hidden folder beside the cell's, named after the host and process that own it."""
+    name = f"{TEMPORARY}{cell.seed}-{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    folder = cell.folder.parent / name
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    return folder
+
+
+def publish(temporary: Path, final: Path) -> None:
+    """Flush ``temporary`` to disk and rename it to ``final``; an older cell there is renamed away first."""
+    for file in temporary.iterdir():
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())
+    if final.exists():
+        old = temporary.with_name(f"{TEMPORARY}old-{temporary.name.removeprefix(TEMPORARY)}")
+        final.rename(old)
+        temporary.rename(final)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        temporary.rename(final)
+
+
+def remove_orphans(out: Path) -> None:
+    """Delete the hidden folders of processes of this host that are no longer alive."""
+    host = socket.gethostname()
+    for folder in out.glob(f"**/{TEMPORARY}*"):
+        owner, _, pid = folder.name.rpartition("-")[0].rpartition("-")
+        if owner.endswith(f"-{host}") and pid.isdigit() and not _alive(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"{path} cannot be written: {error.strerror or error}. Finished cells are kept; free it and run again.")
+
+
+def _method_part(composition: Composition, params: int | None) -> MethodPart:
+    from magbench.specs import canonical_hash
+
+    commit, dirty = git_state(composition.entries[0].source.parent)
+    return MethodPart(
+        name=composition.name,
+        config=composition.config,
+        config_sha256=canonical_hash(composition.config),
+        params=params,
+        source=SourcePart(sha256=composition.source_hash(), commit=commit, dirty=dirty),
+    )
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _peak_rss() -> int:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,187 @@
+"""Schedulers: run cells in isolated processes on this machine, or send them to a Dask cluster that does the same.
+
+A crash, an out-of-memory kill or a time-out of one cell becomes a record, and the others go on.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from multiprocessing import connection
+from multiprocessing.context import ForkServerProcess
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+from magbench.errors import MagbenchError, OutputError
+from magbench.results.record import MagbenchPart, Record
+from magbench.run.cell import publish_failure, remove_orphans
+from magbench.run.plan import Cell
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+Progress = Callable[[str, Cell, Record | None], None]
+"""Called with ``"start"`` or ``"end"``, the cell, and at the end its record."""
+
+
+@dataclass
+class Running:
+    """A cell in a process of its own."""
+
+    cell: Cell
+    process: ForkServerProcess
+    answer: Connection
+    lifeline: Connection
+    deadline: float
+    started: float = field(default_factory=time.monotonic)
+
+
+def run_local(
+    cells: Sequence[Cell], code: MagbenchPart, *, jobs: int, timeout: float | None, progress: Progress
+) -> None:
+    """Run ``cells``, ``jobs`` at a time, each in its own process.
+
+    Args:
+        cells: what to run, in this order.
+        code: magbench's own version and commit, for the records.
+        jobs: processes at a time.
+        timeout: seconds a cell may take; ``None`` for no limit.
+        progress: called when a cell starts and ends.
+
+    Raises:
+        OutputError: a result cannot be written; the cells in flight are stopped.
+        KeyboardInterrupt: the cells in flight are stopped first.
+    """
+    context = start_server()
+    waiting, running = list(reversed(cells)), []
+    try:
+        while waiting or running:
+            while waiting and len(running) < jobs:
+                running.append(_launch(context, waiting.pop(), code, timeout))
+                progress("start", running[-1].cell, None)
+            for job in _ended(running):
+                running.remove(job)
+                progress("end", job.cell, _finish(job, code))
+    finally:
+        for job in running:
+            _kill(job)
+        if cells:
+            remove_orphans(_out(cells))
+
+
+def run_dask(
+    cells: Sequence[Cell], code: MagbenchPart, *, address: str, timeout: float | None, progress: Progress
+) -> None:
+    """Run ``cells`` on the Dask cluster at ``address``; the runs folder must be shared with its workers.
+
+    Raises:
+        MagbenchError: the extra is not installed, or no scheduler answers.
+        OutputError: a result cannot be written.
+    """
+    try:
+        from distributed import Client, as_completed
+    except ImportError:
+        raise MagbenchError("--scheduler needs the extra: pip install 'magbench[distributed]'.") from None
+    try:
+        client = Client(address, timeout=10)
+    except (OSError, ValueError) as error:
+        raise MagbenchError(f"No Dask scheduler answers at {address!r}: {error}.") from None
+    with client:
+        futures = {client.submit(run_isolated, cell, code, timeout, key=cell.run_id): cell for cell in cells}
+        for cell in cells:
+            progress("start", cell, None)
+        for future in as_completed(futures):
+            future.result()
+            progress("end", futures[future], futures[future].record())
+
+
+def run_isolated(cell: Cell, code: MagbenchPart, timeout: float | None) -> None:
+    """One cell in a process of its own: what a cluster worker calls."""
+    run_local([cell], code, jobs=1, timeout=timeout, progress=lambda event, cell, record: None)
+
+
+def start_server() -> Any:
+    """The fork server with torch and PyG loaded; starting it early lets it load while the caller plans."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["__main__", "magbench.run.worker"])
+    with _one_thread():
+        from multiprocessing import forkserver
+
+        forkserver.ensure_running()
+    return context
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    saved = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in saved.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def _launch(context: Any, cell: Cell, code: MagbenchPart, timeout: float | None) -> Running:
+    from magbench.run.worker import work
+
+    lifeline_end, lifeline = context.Pipe(duplex=False)
+    answer, answer_end = context.Pipe(duplex=False)
+    process = context.Process(target=work, args=(cell, code, lifeline_end, answer_end), daemon=True)
+    process.start()
+    lifeline_end.close()
+    answer_end.close()
+    return Running(cell, process, answer, lifeline, time.monotonic() + (timeout or float("inf")))
+
+
+def _ended(running: Sequence[Running]) -> list[Running]:
+    """Wait until a process ends or passes its deadline; a late one is killed."""
+    patience = min(job.deadline for job in running) - time.monotonic()
+    connection.wait([job.process.sentinel for job in running], min(max(patience, 0), 3600))
+    now = time.monotonic()
+    return [job for job in running if not job.process.is_alive() or now >= job.deadline]
+
+
+def _finish(job: Running, code: MagbenchPart) -> Record:
+    late = job.process.is_alive()
+    answer = _answer(job)
+    _kill(job)
+    if answer is not None and answer[0] == "output":
+        raise OutputError(answer[1])
+    if answer is not None:
+        record = job.cell.record()
+        if record is not None:
+            return record
+    if late:
+        seconds = time.monotonic() - job.started
+        return publish_failure(job.cell, code, "timeout", f"Stopped after {seconds:.0f} s (--timeout).")
+    if job.process.exitcode == -signal.SIGKILL:
+        message = "The process was killed (signal 9), most likely for using too much memory."
+        return publish_failure(job.cell, code, "oom", message)
+    return publish_failure(job.cell, code, "failed", f"The process ended with exit code {job.process.exitcode}.")
+
+
+def _answer(job: Running) -> tuple[str, str] | None:
+    try:
+        return job.answer.recv() if job.answer.poll() else None
+    except (EOFError, OSError):
+        return None
+
+
+def _kill(job: Running) -> None:
+    job.process.kill()
+    job.process.join()
+    job.answer.close()
+    job.lifeline.close()
+
+
+def _out(cells: Sequence[Cell]) -> Path:
+    from pathlib import Path
+
+    return Path(cells[0].out)

@@ -1,0 +1,118 @@
+"""Composition: from a method string and a protocol to a method object and the full configuration it will run with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import isinf
+from typing import Any
+
+from magbench.errors import MethodError, UnknownNameError
+from magbench.method_string import MethodString, Part, parse_method
+from magbench.nn.encoder import Encoder
+from magbench.options import parse_options
+from magbench.registry import MethodEntry, Registry
+from magbench.regularizers.base import Regularizer
+from magbench.specs import Protocol, Training, canonical_hash
+from magbench.train.method import EncoderMethod, Method
+
+_SHARED = ("lr", "hidden", "layers", "dropout")
+
+
+@dataclass(frozen=True)
+class Composition:
+    """A method string resolved against the registry: validated, complete, ready to build."""
+
+    string: MethodString
+    entries: tuple[MethodEntry, ...]
+    training: Training
+    options: tuple[dict[str, Any], ...]
+
+    @property
+    def name(self) -> str:
+        return str(self.string)
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """Every setting in force: one table a component, and the loop's constants for an encoder."""
+        tables = {
+            entry.spec.name: _plain(options) for entry, options in zip(self.entries, self.options, strict=True)
+        }
+        loop = self.training.model_dump(exclude=set(_SHARED)) if self.entries[0].spec.kind == "encoder" else {}
+        return {"training": loop, **tables}
+
+    def source_hash(self) -> str:
+        """sha256 over the sources of all components."""
+        return canonical_hash([entry.source_hash() for entry in self.entries])
+
+    def build(self) -> Method:
+        """A fresh, unfitted method."""
+        host, *others = (entry.load() for entry in self.entries)
+        if self.entries[0].spec.kind == "method":
+            method: Method = host(**self.options[0])
+            return method
+        regularizers = [cls(**options) for cls, options in zip(others, self.options[1:], strict=True)]
+        return EncoderMethod(host, self.training, regularizers, **self.options[0])
+
+
+def compose(text: str | MethodString, registry: Registry, protocol: Protocol) -> Composition:
+    """Resolve a method string.
+
+    Raises:
+        UnknownNameError: a component is not registered.
+        OptionError: an option is unknown or out of range.
+        MethodError: the components do not go together, or a class cannot be loaded.
+    """
+    string = parse_method(text) if isinstance(text, str) else text
+    entries = tuple(registry.method(part.name) for part in string.parts)
+    _check_kinds(string, entries)
+    options = tuple(
+        _options(entry, part, protocol.training) for entry, part in zip(entries, string.parts, strict=True)
+    )
+    return Composition(string, entries, protocol.training, options)
+
+
+def apply_assignments(
+    strings: Sequence[MethodString], assignments: Sequence[tuple[str, str, Any]]
+) -> list[MethodString]:
+    """Give each ``-o owner.option=value`` to the methods that have a component ``owner``.
+
+    Raises:
+        UnknownNameError: an assignment fits no component of any method.
+    """
+    owners = sorted({part.name for string in strings for part in string.parts})
+    for owner, option, _ in assignments:
+        if owner not in owners:
+            raise UnknownNameError("method in option", f"{owner}.{option}", owners, "Only methods of this run have options.")
+    return [string.with_options(assignments) for string in strings]
+
+
+def _check_kinds(string: MethodString, entries: Sequence[MethodEntry]) -> None:
+    host, *others = entries
+    if host.spec.kind == "regularizer":
+        raise MethodError(f"{string}: {host.spec.name!r} is a regulariser; put an encoder before it, e.g. mlp+{host.spec.name}.")
+    if others and host.spec.kind == "method":
+        raise MethodError(f"{string}: {host.spec.name!r} is not an encoder, so regularisers cannot be added to it.")
+    for entry in others:
+        if entry.spec.kind != "regularizer":
+            raise MethodError(f"{string}: {entry.spec.name!r} is a {entry.spec.kind}, not a regulariser.")
+    names = [entry.spec.name for entry in entries]
+    if len(set(names)) < len(names):
+        raise MethodError(f"{string}: a component may stand only once.")
+
+
+def _options(entry: MethodEntry, part: Part, training: Training) -> dict[str, Any]:
+    """Protocol constants < the method's defaults < what the user gave, validated."""
+    cls, kind = entry.load(), entry.spec.kind
+    base = {"encoder": Encoder, "method": Method, "regularizer": Regularizer}[kind]
+    if not issubclass(cls, base):
+        raise MethodError(f"Method {entry.spec.name!r}: {cls.__name__} is registered as {kind} but is no {base.__name__}.")
+    shared = {name: getattr(training, name) for name in _SHARED} if kind == "encoder" else {}
+    values = {**shared, **entry.spec.defaults, **part.options}
+    return parse_options(cls.Options, values, entry.spec.name).model_dump()
+
+
+def _plain(options: dict[str, Any]) -> dict[str, Any]:
+    """JSON has no infinity: it is written as the string ``inf``, which options accept too."""
+    return {key: "inf" if isinstance(value, float) and isinf(value) else value for key, value in options.items()}
