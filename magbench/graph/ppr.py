@@ -19,8 +19,8 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
-from magbench.errors import DataError
 from magbench.checks import choice, number
+from magbench.errors import DataError
 
 DENSE_LIMIT = 5000
 _SEEDS_AT_ONCE = 1024

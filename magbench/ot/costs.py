@@ -12,8 +12,8 @@ import math
 import torch
 from torch import Tensor
 
-from magbench.errors import OptionError
 from magbench.checks import choice, number
+from magbench.errors import OptionError
 
 ANCHORS = ("soft_graph", "identity", "cross", "none")
 _SMALLEST_NORM = 1e-8

@@ -21,8 +21,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from magbench.errors import OptionError
 from magbench.checks import choice
+from magbench.errors import OptionError
 from magbench.ot.problem import UFGWProblem, check_iterations, check_problem
 from magbench.ot.sinkhorn import Problem, SinkhornResult, kappa, sinkhorn
 

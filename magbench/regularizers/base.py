@@ -12,14 +12,14 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, ClassVar
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 from torch import Tensor
 
-from magbench.errors import MethodError, OptionError
+from magbench.errors import MethodError
+from magbench.options import Options, parse_options
 from magbench.ot.ufgw import MagbenchWarning
 
 Diagnostics = dict[str, float]
@@ -50,14 +50,12 @@ class Context:
     generator: torch.Generator
 
 
-class RegularizerOptions(BaseModel):
+class RegularizerOptions(Options):
     """Options every regulariser has; a subclass adds its own."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    lam: float = Field(default=1.0, ge=0, allow_inf_nan=False)
+    lam: float = Field(default=1.0, ge=0)
     """Weight of the loss; the training loop multiplies. 0 leaves training bit-identical to no regulariser."""
-    gradient_ratio: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    gradient_ratio: float | None = Field(default=None, gt=0)
     """If given, replaces ``lam``: set once, after ``warmup``, so that |grad_z reg| is this share of the task's."""
     every: int = Field(default=1, ge=1)
     """Apply on every k-th step only; the weight is not rescaled."""
@@ -75,34 +73,22 @@ class Regularizer(ABC):
         OptionError: an unknown option, or a value out of range.
     """
 
+    name: ClassVar[str] = "regularizer"
     Options: ClassVar[type[RegularizerOptions]] = RegularizerOptions
 
     def __init__(self, **options: Any) -> None:
-        self.options: Any = self._validated(options)
+        self.options: Any = parse_options(self.Options, options, self.name)
         self._warned: set[str] = set()
 
     @abstractmethod
     def __call__(self, ctx: Context) -> tuple[Tensor, Diagnostics]:
         """The unweighted loss (a scalar with a gradient to ``ctx.z``) and numbers worth logging."""
 
-    def due(self, step: int, epoch: int) -> bool:
-        """Whether the regulariser takes part in this step (``every``, ``warmup``, ``lam``)."""
-        o = self.options
-        off = o.lam == 0 and o.gradient_ratio is None
-        return not off and epoch >= o.warmup and step % o.every == 0
-
     def warn_once(self, key: str, message: str, category: type[Warning] = MagbenchWarning) -> None:
         """Warn about one kind of trouble, the first time this object meets it."""
         if key not in self._warned:
             self._warned.add(key)
             warnings.warn(f"{type(self).__name__}: {message}", category, stacklevel=3)
-
-    @classmethod
-    def _validated(cls, options: dict[str, Any]) -> RegularizerOptions:
-        try:
-            return cls.Options(**options)
-        except ValidationError as error:
-            raise OptionError(_explain(cls, error)) from None
 
 
 def calibrated_weight(task_loss: Tensor, reg_loss: Tensor, z: dict[str, Tensor], ratio: float) -> float:
@@ -147,18 +133,3 @@ def require_shared_width(name: str, z: dict[str, Tensor]) -> None:
             f"{name} compares modalities with each other, but the encoder's states have the widths {widths}; give every"
             " modality the same hidden size."
         )
-
-
-def _explain(cls: type[Regularizer], error: ValidationError) -> str:
-    """One sentence for each option that is wrong: its name, the value found, what is allowed."""
-    parts, known = [], list(cls.Options.model_fields)
-    for item in error.errors():
-        name = str(item["loc"][0]) if item["loc"] else "options"
-        if item["type"] == "extra_forbidden":
-            near = get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            parts.append(f"{cls.__name__} has no option {name!r}.{hint} Options: {', '.join(known)}.")
-        else:
-            message = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
-            parts.append(f"{cls.__name__} option {name}={item['input']!r} is not allowed: it {message}.")
-    return " ".join(dict.fromkeys(parts))

@@ -1,0 +1,1 @@
+"""DAGR: settings in method.toml; the code is in magbench.regularizers.dagr."""

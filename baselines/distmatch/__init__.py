@@ -1,0 +1,1 @@
+"""Distance matching: settings in method.toml; the code is in magbench.regularizers.controls."""

@@ -1,0 +1,1 @@
+"""OptiMAG, calibrated: settings in method.toml; the code is in magbench.regularizers.optimag."""

@@ -1,0 +1,1 @@
+"""Placebo, permuted graph: settings in method.toml; the code is in magbench.regularizers.controls."""
