@@ -41,7 +41,7 @@ register_encoder: Callable[..., Any] = partial(register, "encoder")
 register_method: Callable[..., Any] = partial(register, "method")
 register_regularizer: Callable[..., Any] = partial(register, "regularizer")
 
-__all__ = [*sorted(_HOMES), "register_encoder", "register_method", "register_regularizer"]  # noqa: PLE0604, RUF022
+__all__ = [*sorted(_HOMES), "register_encoder", "register_method", "register_regularizer"]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:

@@ -25,6 +25,9 @@ class Part:
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    def __hash__(self) -> int:
+        return hash(str(self))
+
     def __str__(self) -> str:
         settings = ",".join(f"{key}={_literal(self.options[key])}" for key in sorted(self.options))
         return f"{self.name}[{settings}]" if settings else self.name

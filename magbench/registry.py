@@ -1,4 +1,4 @@
-"""The registry: every task, data set, protocol, suite and method that can be named, found without importing any of them.
+"""The registry: every task, data set, protocol, suite and method that can be named, found without importing any.
 
 Methods come through four doors that lead to the same place: the shipped ``baselines/`` folder, entry points in the
 group ``magbench.methods`` (a package with a ``method.toml``), ``-m FOLDER`` and ``-m FILE.py``. A broken plugin warns
@@ -48,7 +48,9 @@ class MethodEntry:
         try:
             found = getattr(importlib.import_module(module_name), attribute)
         except Exception as error:
-            raise MethodError(f"Method {self.spec.name!r}: {self.spec.target!r} cannot be loaded: {error!r}.") from error
+            raise MethodError(
+                f"Method {self.spec.name!r}: {self.spec.target!r} cannot be loaded: {error!r}."
+            ) from error
         if not isinstance(found, type):
             raise MethodError(f"Method {self.spec.name!r}: {self.spec.target!r} is {found!r}, not a class.")
         return found
@@ -156,15 +158,19 @@ class Registry:
             if mark is None or value.__module__ != module.__name__:
                 continue
             spec = MethodSpec.parse(
-                {"title": (value.__doc__ or mark["name"]).strip().splitlines()[0], **mark,
-                 "class": f"{module.__name__}:{value.__name__}"}, str(path),
+                {
+                    "title": (value.__doc__ or mark["name"]).strip().splitlines()[0],
+                    **mark,
+                    "class": f"{module.__name__}:{value.__name__}",
+                },
+                str(path),
             )
             self._insert(MethodEntry(spec, path))
             names.append(spec.name)
         if not names:
             raise MethodError(
-                f"{path} registers no method. Decorate a class with @register_encoder(\"name\"), "
-                "@register_method(\"name\") or @register_regularizer(\"name\") from magbench.api."
+                f'{path} registers no method. Decorate a class with @register_encoder("name"), '
+                '@register_method("name") or @register_regularizer("name") from magbench.api.'
             )
         return names
 
@@ -176,13 +182,16 @@ class Registry:
                     raise MethodError(f"module {entry.module!r} not found")
                 self._add_folder(Path(found.origin).parent)
             except Exception as error:
-                warnings.warn(f"Plugin {entry.name!r} ({entry.value}) is left out: {error}", PluginWarning, stacklevel=2)
+                warnings.warn(
+                    f"Plugin {entry.name!r} ({entry.value}) is left out: {error}", PluginWarning, stacklevel=2
+                )
 
     def _insert(self, entry: MethodEntry) -> None:
         known = self.methods.get(entry.spec.name)
         if known is not None and known.source != entry.source:
             raise MethodError(
-                f"Method name {entry.spec.name!r} of {entry.source} is taken by {known.source}. Register it under another name."
+                f"Method name {entry.spec.name!r} of {entry.source} is taken by {known.source}. "
+                "Register it under another name."
             )
         self.methods[entry.spec.name] = entry
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from pydantic import Field, model_validator
@@ -32,7 +33,7 @@ class GAT(Encoder):
         super().__init__(in_dims, **options)
         heads = self.options.heads
         widths = [self.fused_dim, *[self.hidden] * self.layers]
-        self.convs = nn.ModuleList(GATConv(a, b // heads, heads) for a, b in zip(widths, widths[1:], strict=False))
+        self.convs = nn.ModuleList(GATConv(a, b // heads, heads) for a, b in pairwise(widths))
 
     def forward(self, x: dict[str, Tensor], edge_index: Tensor, observed: dict[str, Tensor]) -> Encoded:
         z = self.project(x, observed)

@@ -29,7 +29,8 @@ class LogisticRegression(Method):
         best = -1.0
         for strength in self.options.C:
             model = make_pipeline(
-                StandardScaler(), SklearnLogisticRegression(C=strength, max_iter=self.options.max_iter, random_state=seed)
+                StandardScaler(),
+                SklearnLogisticRegression(C=strength, max_iter=self.options.max_iter, random_state=seed),
             ).fit(features[train], labels[train])
             accuracy = float((model.predict(features[val]) == labels[val]).mean())
             if accuracy > best:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,7 +17,7 @@ class SAGE(Encoder):
     def __init__(self, in_dims: dict[str, int], **options: Any) -> None:
         super().__init__(in_dims, **options)
         widths = [self.fused_dim, *[self.hidden] * self.layers]
-        self.convs = nn.ModuleList(SAGEConv(a, b) for a, b in zip(widths, widths[1:], strict=False))
+        self.convs = nn.ModuleList(SAGEConv(a, b) for a, b in pairwise(widths))
 
     def forward(self, x: dict[str, Tensor], edge_index: Tensor, observed: dict[str, Tensor]) -> Encoded:
         z = self.project(x, observed)

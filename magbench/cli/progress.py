@@ -43,7 +43,11 @@ def _lines(total: int) -> Progress:
         nonlocal done
         if event == "end" and record is not None:
             done += 1
-            print(f"[{done}/{total} {time.monotonic() - start:.0f}s] {describe(cell, record)}", file=sys.stderr, flush=True)
+            print(
+                f"[{done}/{total} {time.monotonic() - start:.0f}s] {describe(cell, record)}",
+                file=sys.stderr,
+                flush=True,
+            )
 
     return show
 
@@ -52,9 +56,22 @@ def _lines(total: int) -> Progress:
 def _bar(total: int) -> Iterator[Progress]:
     from rich.console import Console
     from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}"),
+    )
     with Progress(*columns, console=Console(stderr=True, highlight=False)) as bar:
         running: dict[str, str] = {}
         row = bar.add_task("", total=total)

@@ -17,7 +17,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("ls")
-def ls(runs: Runs = Path("runs"), metric: Annotated[str, typer.Option(help="Metric shown.")] = "accuracy", json: Json = False) -> None:
+def ls(
+    runs: Runs = Path("runs"),
+    metric: Annotated[str, typer.Option(help="Metric shown.")] = "accuracy",
+    json: Json = False,
+) -> None:
     """Show the table of a runs folder.
 
     Example: `magbench results ls --metric macro_f1`.
@@ -48,7 +52,10 @@ def keep(
     if json:
         print_json([str(file) for file in files])
     else:
-        print(f"{len(files)} files written" + (f" below {to or default_folder()}" if files else ": no finished cell found"))
+        print(
+            f"{len(files)} files written"
+            + (f" below {to or default_folder()}" if files else ": no finished cell found")
+        )
 
 
 def table_rows(cells: Sequence[StoredCell], metric: str) -> list[dict[str, Any]]:
@@ -82,7 +89,12 @@ def show_table(cells: Sequence[StoredCell], metric: str) -> None:
         for row in table_rows(cells, metric)
     ]
     headings = {
-        "task": "task", "method": "method", "seeds": "seeds", metric: f"{metric} (mean ± std)",
-        "interval": "95 % interval", "gain": "gain over host", "p": "p (Holm)",
+        "task": "task",
+        "method": "method",
+        "seeds": "seeds",
+        metric: f"{metric} (mean ± std)",
+        "interval": "95 % interval",
+        "gain": "gain over host",
+        "p": "p (Holm)",
     }
     print_table(rows, headings)

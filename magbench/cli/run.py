@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def run(
     task: Annotated[list[str] | None, typer.Option("--task", "-t", help="Task, e.g. nc/emoji. Repeatable.")] = None,
     method: Annotated[
-        list[str] | None, typer.Option("--method", "-m", help="Method, e.g. sage+optimag or ./my_method.py. Repeatable.")
+        list[str] | None,
+        typer.Option("--method", "-m", help="Method, e.g. sage+optimag or ./my_method.py. Repeatable."),
     ] = None,
     option: Annotated[
         list[str] | None, typer.Option("--option", "-o", help="METHOD.OPTION=VALUE, e.g. optimag.rho=0.1. Repeatable.")
@@ -31,7 +32,8 @@ def run(
     jobs: Annotated[int | None, typer.Option(min=1, help="Cells at a time; default: one a core.")] = None,
     timeout: Annotated[float | None, typer.Option(min=1, help="Seconds a cell may take.")] = None,
     overwrite: Annotated[
-        str, typer.Option(help="missing: keep what is ok, run failures again; never: keep failures too; always: run all.")
+        str,
+        typer.Option(help="missing: keep what is ok, run failures again; never: keep failures too; always: run all."),
     ] = "missing",
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler that shares --out.")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show the cells and what they may cost; run nothing.")] = False,
@@ -72,7 +74,10 @@ def run(
         _execute(todo, len(cells), workers, timeout, scheduler)
     except KeyboardInterrupt:
         done = sum(cell.record() is not None for cell in cells)
-        print(f"\nStopped. {done} of {len(cells)} cells are in {out}; the same command goes on from there.", file=sys.stderr)
+        print(
+            f"\nStopped. {done} of {len(cells)} cells are in {out}; the same command goes on from there.",
+            file=sys.stderr,
+        )
         raise typer.Exit(130) from None
     _conclude(cells, request.tasks[0].primary, out, json)
 
@@ -137,7 +142,7 @@ def _show_plan(cells: list[Cell], todo: list[Cell], jobs: int, json: bool) -> No
 
     seconds = known_seconds(cells)
     groups = Counter((cell.task, cell.method) for cell in todo)
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"task": task, "method": method, "cells": n, "s_cell": seconds.get((task, method))}
         for (task, method), n in groups.items()
     ]
@@ -145,8 +150,19 @@ def _show_plan(cells: list[Cell], todo: list[Cell], jobs: int, json: bool) -> No
     unknown = sum(row["cells"] for row in rows if row["s_cell"] is None)
     estimate = sum(known) / jobs
     if json:
-        print_json({"cells": len(cells), "to_run": len(todo), "jobs": jobs, "estimate_s": estimate, "without_estimate": unknown, "plan": rows})
+        print_json(
+            {
+                "cells": len(cells),
+                "to_run": len(todo),
+                "jobs": jobs,
+                "estimate_s": estimate,
+                "without_estimate": unknown,
+                "plan": rows,
+            }
+        )
         return
     print_table(rows, {"task": "task", "method": "method", "cells": "cells to run", "s_cell": "s a cell"})
     took = time.strftime("%H:%M:%S", time.gmtime(estimate))
-    print(f"{len(todo)} of {len(cells)} cells to run; about {took} with {jobs} jobs, {unknown} cells without an estimate.")
+    print(
+        f"{len(todo)} of {len(cells)} cells to run; about {took} with {jobs} jobs, {unknown} cells without an estimate."
+    )

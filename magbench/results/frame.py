@@ -42,12 +42,16 @@ def read_cells(runs: Path) -> list[StoredCell]:
         RecordError: the folder is missing, or a record in it cannot be read.
     """
     if not runs.is_dir():
-        raise RecordError(f"No results at {runs}: there is no such folder. Run `magbench run`, or name one with --runs.")
+        raise RecordError(
+            f"No results at {runs}: there is no such folder. Run `magbench run`, or name one with --runs."
+        )
     cells = []
     for path in runs.glob("**/record.json"):
         if not any(part.startswith(".") for part in path.relative_to(runs).parts):
             cells.append(StoredCell(read_record(path), path.parent))
-    return sorted(cells, key=lambda cell: (cell.record.task.id, cell.record.method.name, cell.record.key, cell.record.seed))
+    return sorted(
+        cells, key=lambda cell: (cell.record.task.id, cell.record.method.name, cell.record.key, cell.record.seed)
+    )
 
 
 def newest(cells: Iterable[StoredCell]) -> list[StoredCell]:

@@ -93,5 +93,5 @@ def _write(group: list[StoredCell], target: Path) -> list[Path]:
         arrays[f"nodes_{record.protocol}_{record.seed}"] = prediction.nodes.astype(np.int32)
         arrays[f"classes_{record.protocol}_{record.seed}"] = prediction.classes.astype(np.uint16)
     target.write_text("".join(lines[key] + "\n" for key in sorted(lines)), encoding="utf-8")
-    np.savez_compressed(packed, **{key: arrays[key] for key in sorted(arrays)})
+    np.savez_compressed(packed, allow_pickle=False, **{key: arrays[key] for key in sorted(arrays)})
     return [target, packed]

@@ -45,6 +45,7 @@ from magbench.run.plan import Cell
 from magbench.run.provenance import environment, git_state
 from magbench.tasks.base import make_task
 from magbench.train.compose import Composition, compose
+from magbench.train.loop import Outcome
 from magbench.train.method import Method
 
 TEMPORARY = ".tmp-"
@@ -97,12 +98,14 @@ class Attempt:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             self.method = self.composition.build()
-            self._timed("fit_s", lambda: self.method.fit(view, seed=self.cell.seed))  # type: ignore[union-attr]
-            prediction = self._timed("predict_s", lambda: self.method.predict(view))  # type: ignore[union-attr]
-        self.warnings = sorted({str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)})
+            self._timed("fit_s", lambda: self.method.fit(view, seed=self.cell.seed))
+            prediction = self._timed("predict_s", lambda: self.method.predict(view))
+        self.warnings = sorted(
+            {str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)}
+        )
         task.check(prediction, view)
         self.scores = tuple(ScorePart(**vars(score)) for score in task.score(prediction, mag, self.cell.seed))
-        self._write(prediction)
+        self._write(prediction, self.method.outcome)
 
     def fail(self, error: BaseException) -> None:
         """Turn the attempt into a failure record."""
@@ -136,8 +139,7 @@ class Attempt:
         self.seconds[name] = round(time.perf_counter() - start, 4)
         return result
 
-    def _write(self, prediction: Any) -> None:
-        outcome = self.method.outcome  # type: ignore[union-attr]
+    def _write(self, prediction: Any, outcome: Outcome) -> None:
         path = self.folder / "predictions.npz"
         try:
             digest = write_prediction(prediction, path)
@@ -230,7 +232,9 @@ def remove_orphans(out: Path) -> None:
 
 
 def cannot_write(path: Path, error: OSError) -> OutputError:
-    return OutputError(f"{path} cannot be written: {error.strerror or error}. Finished cells are kept; free it and run again.")
+    return OutputError(
+        f"{path} cannot be written: {error.strerror or error}. Finished cells are kept; free it and run again."
+    )
 
 
 def _method_part(composition: Composition, params: int | None) -> MethodPart:

@@ -101,7 +101,7 @@ def make_plan(
 
 def key(task: TaskSpec, composition: Composition, protocol: Protocol, fingerprint: str) -> dict[str, Any]:
     """Everything that can change a score, but the seed."""
-    from magbench.metrics.classification import METRICS
+    from magbench.metrics import METRICS
 
     return {
         "task": [task.versioned_id, task.digest()],
@@ -148,7 +148,8 @@ def parse_seeds(text: str, protocol: Protocol) -> list[int]:
             raise OptionError(f"Seeds {text!r}: the range {item.strip()!r} falls; write {high}-{low}.")
         if high not in protocol.seeds or low not in protocol.seeds:
             raise OptionError(
-                f"Seeds {text!r}: protocol {protocol.id} has seeds {', '.join(map(str, protocol.seeds))}; found {item.strip()!r}."
+                f"Seeds {text!r}: {item.strip()!r} is not among those of protocol {protocol.id}, "
+                f"{', '.join(map(str, protocol.seeds))}."
             )
         seeds += [seed for seed in range(low, high + 1) if seed not in seeds]
     return seeds

@@ -29,9 +29,7 @@ class Request:
     method_paths: tuple[str, ...]
 
     def plan(self, out: Path) -> list[Cell]:
-        return make_plan(
-            self.registry, self.tasks, self.methods, self.protocol, self.seeds, out, self.method_paths
-        )
+        return make_plan(self.registry, self.tasks, self.methods, self.protocol, self.seeds, out, self.method_paths)
 
 
 def make_request(

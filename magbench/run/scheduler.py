@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import connection
-from multiprocessing.context import ForkServerProcess
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
 from typing import TYPE_CHECKING, Any
 
 from magbench.errors import MagbenchError, OutputError
@@ -59,7 +59,8 @@ def run_local(
         KeyboardInterrupt: the cells in flight are stopped first.
     """
     context = start_server()
-    waiting, running = list(reversed(cells)), []
+    waiting = list(reversed(cells))
+    running: list[Running] = []
     try:
         while waiting or running:
             while waiting and len(running) < jobs:

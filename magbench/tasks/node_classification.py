@@ -11,7 +11,7 @@ import torch
 from magbench.data.mag import MAG
 from magbench.errors import DataError, MethodError
 from magbench.graph.splits import Split, stratified_split
-from magbench.metrics.classification import METRICS
+from magbench.metrics import METRICS
 from magbench.tasks.base import Score, Task
 from magbench.tasks.views import NodeClassificationView, NodePrediction
 
@@ -28,7 +28,7 @@ class NodeClassification(Task):
         found = getattr(mag, self.spec.label, None)
         if found is None:
             raise DataError(
-                f"Task {self.spec.id}: data set {mag.name!r} has no label {self.spec.label!r}; it has {list(mag.classes)}."
+                f"Task {self.spec.id}: data set {mag.name!r} has no label {self.spec.label!r}, only {list(mag.classes)}."
             )
         return np.asarray(found, dtype=np.int64)
 

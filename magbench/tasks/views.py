@@ -81,4 +81,4 @@ class NodePrediction:
     @property
     def classes(self) -> NDArray[np.int64]:
         """The predicted class of each node (the lowest index among equal scores)."""
-        return self.scores.argmax(axis=1).astype(np.int64)
+        return np.asarray(self.scores.argmax(axis=1), dtype=np.int64)

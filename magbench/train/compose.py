@@ -36,9 +36,7 @@ class Composition:
     @cached_property
     def config(self) -> dict[str, Any]:
         """Every setting in force: one table a component, and the loop's constants for an encoder."""
-        tables = {
-            entry.spec.name: _plain(options) for entry, options in zip(self.entries, self.options, strict=True)
-        }
+        tables = {entry.spec.name: _plain(options) for entry, options in zip(self.entries, self.options, strict=True)}
         loop = self.training.model_dump(exclude=set(_SHARED)) if self.entries[0].spec.kind == "encoder" else {}
         return {"training": loop, **tables}
 
@@ -67,9 +65,7 @@ def compose(text: str | MethodString, registry: Registry, protocol: Protocol) ->
     string = parse_method(text) if isinstance(text, str) else text
     entries = tuple(registry.method(part.name) for part in string.parts)
     _check_kinds(string, entries)
-    options = tuple(
-        _options(entry, part, protocol.training) for entry, part in zip(entries, string.parts, strict=True)
-    )
+    options = tuple(_options(entry, part, protocol.training) for entry, part in zip(entries, string.parts, strict=True))
     return Composition(string, entries, protocol.training, options)
 
 
@@ -84,14 +80,18 @@ def apply_assignments(
     owners = sorted({part.name for string in strings for part in string.parts})
     for owner, option, _ in assignments:
         if owner not in owners:
-            raise UnknownNameError("method in option", f"{owner}.{option}", owners, "Only methods of this run have options.")
+            raise UnknownNameError(
+                "method in option", f"{owner}.{option}", owners, "Only methods of this run have options."
+            )
     return [string.with_options(assignments) for string in strings]
 
 
 def _check_kinds(string: MethodString, entries: Sequence[MethodEntry]) -> None:
     host, *others = entries
     if host.spec.kind == "regularizer":
-        raise MethodError(f"{string}: {host.spec.name!r} is a regulariser; put an encoder before it, e.g. mlp+{host.spec.name}.")
+        raise MethodError(
+            f"{string}: {host.spec.name!r} is a regulariser; put an encoder before it, e.g. mlp+{host.spec.name}."
+        )
     if others and host.spec.kind == "method":
         raise MethodError(f"{string}: {host.spec.name!r} is not an encoder, so regularisers cannot be added to it.")
     for entry in others:
@@ -107,7 +107,9 @@ def _options(entry: MethodEntry, part: Part, training: Training) -> dict[str, An
     cls, kind = entry.load(), entry.spec.kind
     base = {"encoder": Encoder, "method": Method, "regularizer": Regularizer}[kind]
     if not issubclass(cls, base):
-        raise MethodError(f"Method {entry.spec.name!r}: {cls.__name__} is registered as {kind} but is no {base.__name__}.")
+        raise MethodError(
+            f"Method {entry.spec.name!r}: {cls.__name__} is registered as {kind} but is no {base.__name__}."
+        )
     shared = {name: getattr(training, name) for name in _SHARED} if kind == "encoder" else {}
     values = {**shared, **entry.spec.defaults, **part.options}
     return parse_options(cls.Options, values, entry.spec.name).model_dump()

@@ -92,8 +92,9 @@ class Penalty:
         self.steps = 0
 
     def due(self, epoch: int) -> bool:
-        started = epoch - 1 - self.options.warmup
-        return started >= 0 and started % self.options.every == 0
+        """Whether the regulariser takes part in this epoch (from 1); never at weight zero."""
+        since = epoch - 1 - self.options.warmup
+        return self.weight != 0 and since >= 0 and since % self.options.every == 0
 
     def __call__(self, context: Context, task_loss: Tensor) -> Tensor:
         """The weighted loss of this step; calibrates the weight at the first one."""
@@ -106,7 +107,7 @@ class Penalty:
         return self.weight * loss
 
     def telemetry(self) -> dict[str, float]:
-        name = self.regularizer.name
+        name = type(self.regularizer).__name__.lower()
         return {f"{name}.{key}": total / self.steps for key, total in self.sums.items()}
 
 
@@ -134,12 +135,12 @@ def _step(
                 step=epoch - 1,
                 generator=penalty.generator,
             )
-            weighted = penalty(context, task_loss)
-            if penalty.weight != 0:
-                total = total + weighted
+            total = total + penalty(context, task_loss)
     if not torch.isfinite(total):
-        raise MethodError(f"The training loss became {total.item()} at epoch {epoch}; lower lr or the regulariser's lam.")
-    total.backward()
+        raise MethodError(
+            f"The training loss became {total.item()} at epoch {epoch}; lower lr or the regulariser's lam."
+        )
+    total.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
     return task_loss.item()
 
@@ -148,4 +149,4 @@ def _step(
 def _validation_accuracy(model: nn.Module, view: NodeClassificationView) -> float:
     model.eval()
     _, logits = model(view.x, view.edge_index, view.observed)
-    return (logits[view.val].argmax(1) == view.y[view.val]).double().mean().item()
+    return float((logits[view.val].argmax(1) == view.y[view.val]).double().mean())

@@ -52,9 +52,7 @@ class NodeClassifier(nn.Module):
         self.encoder = encoder
         self.head = nn.Linear(encoder.hidden, num_classes)
 
-    def forward(
-        self, x: dict[str, Tensor], edge_index: Tensor, observed: dict[str, Tensor]
-    ) -> tuple[Encoded, Tensor]:
+    def forward(self, x: dict[str, Tensor], edge_index: Tensor, observed: dict[str, Tensor]) -> tuple[Encoded, Tensor]:
         encoded = self.encoder(x, edge_index, observed)
         return encoded, self.head(self.encoder.dropout(encoded.h))
 
@@ -82,7 +80,7 @@ class EncoderMethod(Method):
         self.outcome = Outcome()
 
     def fit(self, view: NodeClassificationView, *, seed: int) -> None:
-        """Train on ``view.train``, keep the checkpoint that is best on ``view.val``; the global RNG is left as it was."""
+        """Train on ``view.train``, keep the checkpoint best on ``view.val``; the global RNG stays as it was."""
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             dims = {name: features.size(1) for name, features in view.x.items()}

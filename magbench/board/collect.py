@@ -1,0 +1,82 @@
+"""From stored cells to the report's page: results, learning curves and a sample of nodes with their pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from magbench.board.report import ReportCell, Sample, write_report
+from magbench.data.load import load_dataset
+from magbench.data.mag import MAG
+from magbench.registry import Registry
+from magbench.results.frame import StoredCell
+
+SAMPLE_SIZE = 24
+
+
+def write_run_report(cells: Sequence[StoredCell], out: Path) -> Path:
+    """Write ``out/index.html`` for ``cells``; returns its path."""
+    registry = Registry.default()
+    graphs: dict[str, MAG] = {}
+    for name in sorted({cell.record.dataset.id for cell in cells if cell.record.status == "ok"}):
+        graphs[name] = load_dataset(registry.dataset(name))
+    shown = _first_of_each_method(cells)
+    return write_report(
+        [_report_cell(cell, registry, graphs, cell.record.run_id in shown) for cell in cells],
+        out,
+        title="magbench report",
+    )
+
+
+def _first_of_each_method(cells: Sequence[StoredCell]) -> set[str]:
+    """Run ids of the lowest finished seed of each task and method: only these carry a sample of nodes."""
+    first: dict[tuple[str, str], StoredCell] = {}
+    for cell in sorted(cells, key=lambda cell: cell.record.seed):
+        if cell.record.status == "ok":
+            first.setdefault((cell.record.task.id, cell.record.method.name), cell)
+    return {cell.record.run_id for cell in first.values()}
+
+
+def _report_cell(cell: StoredCell, registry: Registry, graphs: dict[str, MAG], with_sample: bool) -> ReportCell:
+    record = cell.record
+    return ReportCell(
+        task=f"{record.task.id}@{record.task.version}",
+        dataset=f"{record.dataset.id}@{record.dataset.version}",
+        method=record.method.name,
+        seed=record.seed,
+        status=record.status,
+        error=f"{record.error.type}: {record.error.message}" if record.error else "",
+        scores={score.metric: score.value for score in record.scores},
+        n_test=record.scores[0].n if record.scores else 0,
+        history=cell.history(),
+        telemetry=record.telemetry,
+        cost=record.cost.model_dump(),
+        params=record.method.params,
+        protocol=record.protocol,
+        env=record.env,
+        sample=_sample(cell, graphs[record.dataset.id], registry.task(record.task.id).label) if with_sample else [],
+    )
+
+
+def _sample(cell: StoredCell, mag: MAG, label: str) -> list[Sample]:
+    """Test nodes spread evenly over the test part, the same for every method of a seed."""
+    prediction = cell.prediction()
+    names = mag.classes[label]
+    truth = np.asarray(mag[label])
+    order = np.argsort(prediction.nodes, kind="stable")
+    chosen = order[np.linspace(0, len(order) - 1, min(SAMPLE_SIZE, len(order))).astype(int)]
+    samples = []
+    for row in chosen:
+        node = int(prediction.nodes[row])
+        samples.append(
+            Sample(
+                node=node,
+                text=(mag.texts[node] or "") if mag.texts is not None else "",
+                image=mag.images.bytes(node) if mag.images is not None else None,
+                true=names[int(truth[node])],
+                predicted=names[int(prediction.classes[row])],
+            )
+        )
+    return samples
