@@ -12,10 +12,10 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from torch import Tensor
 
 from magbench.errors import MethodError
@@ -50,12 +50,20 @@ class Context:
     generator: torch.Generator
 
 
+def _none(value: Any) -> Any:
+    """The command line writes None as ``none``."""
+    return None if value == "none" else value
+
+
+OptionalNumber = Annotated[float | None, BeforeValidator(_none)]
+
+
 class RegularizerOptions(Options):
     """Options every regulariser has; a subclass adds its own."""
 
     lam: float = Field(default=1.0, ge=0)
     """Weight of the loss; the training loop multiplies. 0 leaves training bit-identical to no regulariser."""
-    gradient_ratio: float | None = Field(default=None, gt=0)
+    gradient_ratio: OptionalNumber = Field(default=None, gt=0)
     """If given, replaces ``lam``: set once, after ``warmup``, so that |grad_z reg| is this share of the task's."""
     every: int = Field(default=1, ge=1)
     """Apply on every k-th step only; the weight is not rescaled."""

@@ -24,7 +24,7 @@ from magbench.ot.costs import anchor_cost, relative_eps
 from magbench.ot.diagonal import diagonal_plan, off_diagonal_share
 from magbench.ot.ufgw import MagbenchWarning, MassCollapseWarning, NotConvergedWarning, UFGWResult, ufgw
 from magbench.regularizers.alignment import AlignmentOptions, Costs, GraphAlignment, structure_term
-from magbench.regularizers.base import Diagnostics, RegularizerOptions
+from magbench.regularizers.base import Diagnostics, OptionalNumber, RegularizerOptions
 
 _CERTIFIED = 1e-3
 """Off-diagonal share under which ``solver="auto"`` accepts the diagonal plan."""
@@ -45,13 +45,13 @@ class OptiMAGOptions(AlignmentOptions):
     tau_role: Literal["anchor", "entropic"] = "anchor"
     """``entropic`` reads the paper's tau as the entropic strength and its epsilon as the floor in the logarithm:
     eps := tau, delta := eps, and the anchor's temperature is 1."""
-    relative_eps: float | None = Field(default=None, gt=0)
+    relative_eps: OptionalNumber = Field(default=None, gt=0)
     """kappa: if given, eps = kappa (1-alpha) mean(M) / log n for each modality; plans start to move near 1."""
     n_outer: int = Field(default=5, ge=1)
     """Outer (linearisation) steps; 1 gives wrong gradients."""
     n_sinkhorn: int = Field(default=20, ge=1)
     """Sinkhorn sweeps in each outer step."""
-    tol: float | None = Field(default=None, ge=1e-5)
+    tol: OptionalNumber = Field(default=None, ge=1e-5)
     """Stop when the plan's relative change is below; None runs all outer steps."""
     kl: Literal["plain", "joint"] = "plain"
     """Which unbalanced objective, see :mod:`magbench.ot.ufgw`."""
