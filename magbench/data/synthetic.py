@@ -1,6 +1,6 @@
 """A synthetic MAG with ground truth: a stochastic block model whose nodes carry modalities that may contradict it.
 
-Each node has a class y, a group g_m that only modality m shows (*private* factor), and an *instance* factor that all its
+Each node has a class y, a group g_m that only modality m shows (*private*), and an *instance* factor that all its
 modalities share. Edges join classes (``homophily``) and, if asked, private groups (``heterophily``). Features are
 
     x_m(i) = class_signal * mean_m[c_m(i)] + private_signal * mean'_m[g_m(i)] + instance_signal * s_i + noise + gap_m
