@@ -252,7 +252,7 @@ def _item_scores(items: pd.DataFrame, both: pd.DataFrame, task: _Task) -> pd.Dat
     if len(off):
         raise RecordError(
             f"The item scores of {task.name} do not average to {task.metric}: {off[0]} has {found[off[0]]:.6f} over "
-            f"items, {stated[off[0]]:.6f} in the results. The metric is no mean over items, or the items are another run's."
+            f"items, {stated[off[0]]:.6f} in the results. It is no mean over items, or the items are another run's."
         )
     return table.T.groupby(level="method", sort=False).mean().T
 

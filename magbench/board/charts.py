@@ -1,0 +1,179 @@
+"""The geometry of the report's pictures: values in, SVG coordinates out. The template draws them.
+
+Three pictures share one vocabulary. A *scale* maps values to coordinates and knows its round ticks. A *strip* shows a
+score a seed, for a host alone or for a host and one regularised variant with lines joining equal seeds. *Curves* show
+validation accuracy over epochs, a line a seed. All strips, and all curves, of a task share their scales, so panels can
+be compared by eye.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil, floor, isfinite, log10
+from typing import Any, TypeGuard
+
+STRIP_SIZE = (180, 170)
+CURVE_SIZE = (250, 160)
+BAR_SIZE = (132, 18)
+_LEFT, _TOP, _RIGHT, _BOTTOM = 34, 8, 8, 20
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A labelled position."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A linear map of ``[low, high]`` to the coordinates ``[start, end]``."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+
+    @classmethod
+    def around(cls, values: Iterable[float], start: float, end: float, *, pad: float = 0.06) -> Scale:
+        """The scale that holds all values with some room; a unit wide hundredth if they do not vary."""
+        found = [value for value in values if isfinite(value)] or [0.0, 1.0]
+        low, high = min(found), max(found)
+        room = (high - low) * pad or max(abs(high), 1.0) * 0.01
+        return cls(low - room, high + room, start, end)
+
+    def __call__(self, value: float) -> float:
+        """The coordinate of a value, to a tenth; values outside stop at the ends."""
+        share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
+        return round(self.start + share * (self.end - self.start), 1)
+
+    def ticks(self, wanted: int = 4, *, whole: bool = False) -> tuple[Tick, ...]:
+        """About ``wanted`` round values within the scale."""
+        raw = (self.high - self.low) / wanted
+        magnitude = 10.0 ** floor(log10(raw))
+        step = magnitude * next(factor for factor in (1, 2, 5, 10) if factor * magnitude >= raw * 0.999)
+        step = max(1.0, step) if whole else step
+        digits = max(0, -floor(log10(step) + 1e-9))
+        first, last = ceil(self.low / step - 1e-9), floor(self.high / step + 1e-9)
+        return tuple(Tick(self(i * step), f"{i * step:.{digits}f}") for i in range(first, last + 1))
+
+
+@dataclass(frozen=True)
+class Point:
+    """One seed's score."""
+
+    y: float
+    seed: int
+    value: float
+
+
+@dataclass(frozen=True)
+class Column:
+    """All seeds of one method: where they stand, and the coordinate of their mean."""
+
+    x: float
+    label: str
+    regularised: bool
+    points: tuple[Point, ...]
+    mean: float
+
+
+@dataclass(frozen=True)
+class Strip:
+    """A panel of one or two columns with lines ``(x1, y1, x2, y2)`` between equal seeds."""
+
+    columns: tuple[Column, ...]
+    lines: tuple[tuple[float, float, float, float], ...]
+    ticks: tuple[Tick, ...]
+
+
+def strip_scale(values: Iterable[float]) -> Scale:
+    """The vertical scale all strips of a task share."""
+    return Scale.around(values, STRIP_SIZE[1] - _BOTTOM, _TOP)
+
+
+def strip(scale: Scale, methods: Sequence[tuple[str, bool, Mapping[int, float]]]) -> Strip:
+    """A panel of one method, or of a host and its regularised variant.
+
+    Args:
+        scale: from :func:`strip_scale`.
+        methods: ``(label, regularised, seed -> score)`` for one or two methods, the host first.
+    """
+    width = STRIP_SIZE[0] - _LEFT - _RIGHT
+    places = [_LEFT + width * (2 * i + 1) / (2 * len(methods)) for i in range(len(methods))]
+    columns = tuple(
+        Column(
+            round(x, 1),
+            label,
+            regularised,
+            tuple(Point(scale(value), seed, value) for seed, value in sorted(scores.items())),
+            scale(sum(scores.values()) / len(scores)),
+        )
+        for x, (label, regularised, scores) in zip(places, methods, strict=True)
+    )
+    lines: tuple[tuple[float, float, float, float], ...] = ()
+    if len(methods) == 2:
+        (_, _, first), (_, _, second) = methods
+        left, right = (column.x for column in columns)
+        lines = tuple((left, scale(first[s]), right, scale(second[s])) for s in sorted(first.keys() & second.keys()))
+    return Strip(columns, lines, scale.ticks())
+
+
+@dataclass(frozen=True)
+class Line:
+    """One seed's curve: the points of a polyline, and the epoch that was best."""
+
+    seed: int
+    points: str
+    best_x: float
+    best_y: float
+    best_epoch: int
+
+
+@dataclass(frozen=True)
+class Curves:
+    """A panel of learning curves."""
+
+    lines: tuple[Line, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+
+
+History = Sequence[tuple[int, float]]
+
+
+def curve_points(history: Sequence[Mapping[str, Any]]) -> History:
+    """``(epoch, validation accuracy)`` of the epochs that were validated."""
+    found = ((row.get("epoch"), row.get("val_accuracy")) for row in history)
+    return [(int(epoch), float(value)) for epoch, value in found if _number(epoch) and _number(value)]
+
+
+def curve_scales(histories: Iterable[History]) -> tuple[Scale, Scale]:
+    """The scales of epochs and of validation accuracy that all curves of a task share."""
+    points = [point for history in histories for point in history]
+    width, height = CURVE_SIZE
+    epochs = Scale.around([0, *(epoch for epoch, _ in points)], _LEFT, width - _RIGHT, pad=0)
+    return epochs, Scale.around((value for _, value in points), height - _BOTTOM, _TOP)
+
+
+def curves(scales: tuple[Scale, Scale], seeds: Mapping[int, History]) -> Curves:
+    """A panel of one method's curves, a line a seed; seeds without validated epochs are left out."""
+    x, y = scales
+    lines = []
+    for seed, history in sorted(seeds.items()):
+        if history:
+            best_epoch, best = max(history, key=lambda point: (point[1], -point[0]))
+            points = " ".join(f"{x(epoch):g},{y(value):g}" for epoch, value in history)
+            lines.append(Line(seed, points, x(best_epoch), y(best), best_epoch))
+    return Curves(tuple(lines), x.ticks(3, whole=True), y.ticks())
+
+
+def bar_scale(bounds: Iterable[float]) -> Scale:
+    """The horizontal scale of the interval bars of a table."""
+    return Scale.around(bounds, 6, BAR_SIZE[0] - 6, pad=0.04)
+
+
+def _number(value: object) -> TypeGuard[float]:
+    return isinstance(value, (int, float)) and isfinite(value)

@@ -1,0 +1,61 @@
+"""How numbers are printed: fixed digits, a true minus sign, an en dash where there is nothing to print."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isfinite
+
+NOTHING = "–"
+_MINUS = "−"
+
+
+def score(value: float) -> str:
+    """A score or standard deviation to three digits."""
+    return f"{value:.3f}".replace("-", _MINUS) if isfinite(value) else NOTHING
+
+
+def signed(value: float) -> str:
+    """A difference to three digits with its sign; zero has none."""
+    if not isfinite(value):
+        return NOTHING
+    return f"{value:+.3f}".replace("-", _MINUS) if abs(value) >= 0.0005 else "0.000"
+
+
+def p_value(value: float) -> str:
+    """A p value: three digits below .1, two above."""
+    if not isfinite(value):
+        return NOTHING
+    if value < 0.001:
+        return "< 0.001"
+    return f"{value:.3f}" if value < 0.0995 else f"{value:.2f}"
+
+
+def count(value: int | None) -> str:
+    """A whole number with thin spaces between thousands."""
+    return NOTHING if value is None else f"{value:,}".replace(",", "\u202f")
+
+
+def seconds(value: float) -> str:
+    """A duration in the unit that fits."""
+    if not isfinite(value):
+        return NOTHING
+    if value < 100:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+def general(value: float) -> str:
+    """A number of any size to three significant digits."""
+    return f"{value:.3g}".replace("-", _MINUS) if isfinite(value) else NOTHING
+
+
+FILTERS: dict[str, Callable[..., str]] = {
+    "score": score,
+    "signed": signed,
+    "p_value": p_value,
+    "count": count,
+    "seconds": seconds,
+    "general": general,
+}
+"""The template filters of the report."""
