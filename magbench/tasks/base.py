@@ -33,6 +33,10 @@ class Task(ABC):
         """What a method is given for this seed."""
 
     @abstractmethod
+    def draw(self, mag: MAG, seed: int) -> str:
+        """sha256 (hex) of everything this task draws for ``seed``: split, negatives, candidates."""
+
+    @abstractmethod
     def check(self, prediction: Any, view: Any) -> None:
         """Raise :class:`~magbench.errors.MethodError` unless the prediction can be scored."""
 

@@ -28,7 +28,7 @@ class NodeClassification(Task):
         found = getattr(mag, self.spec.label, None)
         if found is None:
             raise DataError(
-                f"Task {self.spec.id}: data set {mag.name!r} has no label {self.spec.label!r}, only {list(mag.classes)}."
+                f"Task {self.spec.id}: data set {mag.name!r} has no {self.spec.label!r}, only {list(mag.classes)}."
             )
         return np.asarray(found, dtype=np.int64)
 
@@ -38,6 +38,9 @@ class NodeClassification(Task):
         return stratified_split(
             self.labels(mag), seed, val=rule.val, test=rule.test, min_class_size=rule.min_class_size
         )
+
+    def draw(self, mag: MAG, seed: int) -> str:
+        return self.split(mag, seed).digest()
 
     def view(self, mag: MAG, seed: int) -> NodeClassificationView:
         return self.view_of_split(mag, seed, self.split(mag, seed))

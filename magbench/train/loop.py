@@ -107,7 +107,7 @@ class Penalty:
         return self.weight * loss
 
     def telemetry(self) -> dict[str, float]:
-        name = type(self.regularizer).__name__.lower()
+        name = self.regularizer.name
         return {f"{name}.{key}": total / self.steps for key, total in self.sums.items()}
 
 

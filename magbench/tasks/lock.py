@@ -1,0 +1,86 @@
+"""The lock: sha256 of each task's specification and of every split it draws, in ``tasks/LOCK.toml``.
+
+The file only grows: an entry, once written, never changes. Whoever edits a task raises its version, and the lock gets a
+new entry (``python -m magbench.tasks.lock``); a test compares all entries with what the code draws today.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from magbench import paths
+from magbench.data.load import load_dataset
+from magbench.errors import SpecError
+from magbench.registry import Registry
+from magbench.specs import read_toml
+from magbench.tasks.base import make_task
+
+SEEDS = range(10)
+FILE = "LOCK.toml"
+
+Lock = dict[str, dict[str, Any]]
+
+
+def current_lock(registry: Registry) -> Lock:
+    """versioned task id → ``spec``, ``dataset`` (fingerprint) and ``splits`` (one hash a seed), computed afresh."""
+    lock: Lock = {}
+    for spec in registry.tasks.values():
+        mag = load_dataset(registry.dataset(spec.dataset))
+        task = make_task(spec)
+        lock[spec.versioned_id] = {
+            "spec": spec.digest(),
+            "dataset": mag.fingerprint(),
+            "splits": [task.draw(mag, seed) for seed in SEEDS],
+        }
+    return lock
+
+
+def merged(old: Lock, new: Lock) -> Lock:
+    """``old`` with the entries of ``new`` that it lacks.
+
+    Raises:
+        SpecError: an entry that is locked would change.
+    """
+    for name, entry in new.items():
+        if name in old and old[name] != entry:
+            changed = ", ".join(key for key in entry if old[name].get(key) != entry[key])
+            raise SpecError(
+                f"Task {name} is locked, but its {changed} changed. Raise its version in tasks/, then run "
+                "`python -m magbench.tasks.lock`."
+            )
+    return {**old, **new}
+
+
+def read_lock() -> Lock:
+    """The shipped lock."""
+    path = paths.content("tasks") / FILE
+    return read_toml(path) if path.is_file() else {}
+
+
+def to_toml(lock: Lock) -> str:
+    """The lock as TOML, tasks in alphabetical order."""
+    blocks = []
+    for name in sorted(lock):
+        entry = lock[name]
+        splits = "".join(f'  "{digest}",\n' for digest in entry["splits"])
+        blocks.append(
+            f'["{name}"]\nspec = "{entry["spec"]}"\ndataset = "{entry["dataset"]}"\nsplits = [\n{splits}]\n'
+        )
+    return "\n".join(blocks)
+
+
+def main() -> int:
+    """Add what is missing to the lock."""
+    path: Path = paths.content("tasks") / FILE
+    try:
+        path.write_text(to_toml(merged(read_lock(), current_lock(Registry.default()))), encoding="utf-8")
+    except SpecError as error:
+        sys.stderr.write(f"Error: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
