@@ -12,6 +12,7 @@ import os
 import re
 from base64 import b64encode
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -65,7 +66,8 @@ def write_report(
         partial.write_bytes(page.encode("utf-8", errors="replace"))
         partial.replace(target)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
         reason = error.strerror or error
         raise OutputError(f"The report {target} cannot be written: {reason}. Choose another folder.") from error
     return target

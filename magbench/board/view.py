@@ -122,6 +122,11 @@ class Section:
         return self.rows[0] if self.rows else None
 
     @property
+    def paired(self) -> bool:
+        """Whether any method is a regularised one."""
+        return any(row.versus for row in self.rows)
+
+    @property
     def compared(self) -> tuple[Comparison, ...]:
         """Every comparison with a p value."""
         return tuple(row.versus for row in self.rows if row.versus and isfinite(row.versus.p_holm))

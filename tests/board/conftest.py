@@ -13,7 +13,13 @@ from magbench.board.report import ReportCell, Sample
 
 CLASSES = ("animals-nature", "food-drink", "objects", "travel-places")
 TEXTS = ("red apple", "hot air balloon", "otter", "screwdriver", "bento box", "suspension railway", "maple leaf")
-LEVELS = {"mlp": 0.69, "mlp+optimag": 0.70, "sage": 0.75, "sage+optimag[lam=10,loss_norm=mass2]": 0.755, "sage+dagr": 0.79}
+LEVELS = {
+    "mlp": 0.69,
+    "mlp+optimag": 0.70,
+    "sage": 0.75,
+    "sage+optimag[lam=10,loss_norm=mass2]": 0.755,
+    "sage+dagr": 0.79,
+}
 
 
 def picture(node: int) -> bytes:
@@ -31,7 +37,11 @@ def make_cell(method: str, seed: int, **changed: object) -> ReportCell:
     rng = np.random.default_rng([seed, sum(map(ord, method))])
     level = LEVELS.get(method, 0.7) + 0.01 * np.sin(3 * seed) + rng.normal(0, 0.003)
     history = [
-        {"epoch": epoch, "train_loss": 2 / (1 + epoch), "val_accuracy": level * (1 - np.exp(-epoch / 12)) + rng.normal(0, 0.006)}
+        {
+            "epoch": epoch,
+            "train_loss": 2 / (1 + epoch),
+            "val_accuracy": level * (1 - np.exp(-epoch / 12)) + rng.normal(0, 0.006),
+        }
         for epoch in range(5, 100 + 10 * seed, 5)
     ]
     sample = [

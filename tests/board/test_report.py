@@ -1,0 +1,171 @@
+"""The page as a file: complete, self-contained, escaped, the same bytes for the same cells, and whole when it fails."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from magbench.board.report import ReportCell, Sample, render, write_report
+from magbench.errors import OutputError, RecordError
+
+EVIL = "<script>alert(1)</script>"
+
+
+class Outline(HTMLParser):
+    """Collects the tags, attributes and text of a page, and checks that elements close in order."""
+
+    VOID = frozenset({"meta", "link", "img", "input", "wbr"})
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, f"</{tag}> closes another element"
+
+    def handle_data(self, data: str) -> None:
+        if self.open[-1:] not in (["style"], ["script"]):
+            self.text += data
+
+    def count(self, tag: str, **attributes: str) -> int:
+        return sum(name == tag and attributes.items() <= found.items() for name, found in self.tags)
+
+
+@pytest.fixture
+def page(cells: list[ReportCell]) -> str:
+    return render(cells, title="Quick start")
+
+
+def test_the_file_is_written_whole(cells: list[ReportCell], tmp_path: Path) -> None:
+    target = write_report(cells, tmp_path / "a" / "b", title="Quick start")
+    assert target == tmp_path / "a" / "b" / "index.html"
+    assert target.read_text(encoding="utf-8") == render(cells, title="Quick start")
+    assert [path.name for path in target.parent.iterdir()] == ["index.html"]
+
+
+def test_same_cells_same_bytes_in_any_order(cells: list[ReportCell], page: str) -> None:
+    assert render(list(reversed(cells)), title="Quick start") == page
+
+
+def test_elements_close_and_ids_are_unique(page: str) -> None:
+    outline = Outline(page)
+    assert outline.open == []
+    ids = [found["id"] for _, found in outline.tags if "id" in found]
+    assert len(ids) == len(set(ids))
+    targets = [found["href"] for _, found in outline.tags if (found.get("href") or "").startswith("#")]
+    assert {target[1:] for target in targets if target} <= set(ids)
+
+
+def test_nothing_points_outside(page: str) -> None:
+    assert "http://" not in page and "https://" not in page and "url(" not in page and "@import" not in page
+    sources = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert all(source.startswith(("data:", "#")) for source in sources)
+    assert "default-src 'none'" in page
+
+
+def test_table_is_accessible(page: str) -> None:
+    outline = Outline(page)
+    headers = [found for tag, found in outline.tags if tag == "th"]
+    assert all(found.get("scope") in ("col", "row") for found in headers)
+    assert [found.get("aria-sort") for found in headers].count("descending") == 1
+    assert all(found.get("role") != "img" or found.get("aria-label") for tag, found in outline.tags if tag == "svg")
+    assert outline.count("html", lang="en") == 1
+
+
+def test_table_holds_the_statistics(cells: list[ReportCell], page: str) -> None:
+    outline = Outline(page)
+    assert "Mean ± standard deviation (ddof 1)" in outline.text and "Holm-corrected for 3 comparisons" in outline.text
+    assert "1 failed" in outline.text and "MemoryError: 1.5 GB were asked for" in outline.text
+    assert "0.900" not in outline.text and "diag_share" in outline.text
+    values = [cell.scores["accuracy"] for cell in cells if cell.method == "sage" and cell.ok]
+    assert f"{sum(values) / 5:.3f}" in outline.text
+
+
+def test_pictures_are_few(cells: list[ReportCell], page: str) -> None:
+    assert 0 < page.count("data:image/webp;base64,") <= 24
+    many = [*cells, *(ReportCell(**(vars(cell) | {"task": f"nc/other{i}@1"})) for i in range(3) for cell in cells)]
+    assert render(many, title="t").count("data:image/webp;base64,") <= 24
+
+
+def test_everything_from_outside_is_escaped(cell) -> None:
+    sample = [Sample(0, EVIL, b"RIFF", EVIL, EVIL + "2"), Sample(1, EVIL, None, EVIL, EVIL)]
+    changed = {
+        "task": EVIL,
+        "dataset": EVIL,
+        "protocol": EVIL,
+        "scores": {EVIL: 0.5},
+        "telemetry": {EVIL: 1.0},
+        "env": {EVIL: {EVIL: EVIL}},
+        "sample": sample,
+        "keys": {EVIL: EVIL},
+    }
+    cells = [cell(method, 0, **changed) for method in (EVIL, f"{EVIL}+{EVIL}")]
+    cells.append(cell(EVIL, 1, **changed | {"status": EVIL, "error": EVIL}))
+    page = render(cells, title=EVIL, citation=EVIL, reproduce=[EVIL])
+    outline = Outline(page)
+    assert outline.count("script") == 1 and EVIL not in page
+    assert outline.text.count("alert(1)") > 20
+    assert outline.open == []
+
+
+def test_attributes_cannot_be_left(cell) -> None:
+    page = render([cell('" onload="alert(1)', 0, task='"><img src=x onerror=alert(1)>')], title="t")
+    assert not any(name.startswith("on") for _, found in Outline(page).tags for name in found)
+
+
+def test_no_cells_and_nothing_but_failures(cell) -> None:
+    assert "No results" in render([], title="t")
+    page = render([cell("mlp", 0, status="failed", error=None, scores={}, sample=[])], title="t")
+    assert "No run of this task finished" in page and "no error was recorded" in page
+
+
+def test_one_seed_says_so(cell) -> None:
+    text = Outline(render([cell("mlp", 0), cell("mlp+dagr", 0)], title="t")).text
+    assert "one seed: its spread is unknown" in text and " nan" not in text
+
+
+def test_protocols_are_never_mixed(cell) -> None:
+    page = render([cell("mlp", 0), cell("mlp", 0, protocol="standard@1")], title="t")
+    assert 'id="task-2"' in page
+
+
+def test_lone_surrogates_do_not_stop_the_page(cell, tmp_path: Path) -> None:
+    write_report([cell("mlp", 0, status="failed", error="\ud800", scores={})], tmp_path, title="t")
+
+
+def test_an_unwritable_folder_is_named(cells: list[ReportCell], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match=r"file.index\.html cannot be written"):
+        write_report(cells, tmp_path / "file", title="t")
+
+
+def test_a_cell_that_stands_twice_is_refused(cells: list[ReportCell]) -> None:
+    with pytest.raises(RecordError, match="stand twice"):
+        render([*cells, cells[0]], title="t")
+
+
+def test_hundreds_of_rows(cell) -> None:
+    cells = [
+        cell(f"mlp[hidden={width}]{reg}", seed, sample=[])
+        for width in range(100)
+        for reg in ("", "+dagr")
+        for seed in range(2)
+    ]
+    page = render(cells, title="t")
+    assert page.count('<th scope="row">') >= 200 and "188 more" in page and "Filter methods" in page
+    assert len(page) < 4_000_000
