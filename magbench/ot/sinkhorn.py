@@ -9,11 +9,12 @@ Séjourné et al. 2019, arXiv 1910.12958):
 
 Sweeps run in the kernel domain around *absorbed* potentials, K_ij = exp((f_i + g_j - C_ij) / eps), where one costs
 two matrix-vector products. When the scalings drift too far from 1 they are absorbed anew, and a sweep whose kernel sums
-underflow or overflow is done in the log domain; both give the same potentials.
+underflow or overflow is done in the log domain; both give the same potentials (Schmitzer 2019, arXiv 1610.06519).
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import torch
@@ -40,7 +41,19 @@ class Problem(NamedTuple):
 
 
 _DRIFT = {torch.float32: 20.0, torch.float64: 100.0}
-"""Largest |log scaling| before re-absorption: entries lost to underflow of K stay negligible up to twice this."""
+"""Largest |log scaling| before re-absorption."""
+_TRUST = {torch.float32: 50.0, torch.float64: 300.0}
+"""Largest |log scaling| of a sweep that counts; beyond, the log domain repeats it."""
+_FLOOR = {torch.float32: -80.0, torch.float64: -700.0}
+"""Smallest log K kept, for entries below are e^-30 of any sum that is trusted; subnormal numbers would be slow."""
+
+
+class _Kernel(NamedTuple):
+    """K ``[Nx, Ny]`` around the absorbed potentials (f0, g0)."""
+
+    K: Tensor
+    f0: Tensor
+    g0: Tensor
 
 
 def kappa(rho: Tensor | float, eps: float) -> Tensor | float:
@@ -50,75 +63,79 @@ def kappa(rho: Tensor | float, eps: float) -> Tensor | float:
     return 1.0 if rho == float("inf") else rho / (rho + eps)
 
 
-def sinkhorn(
-    problem: Problem, f: Tensor, g: Tensor, n_iter: int, *, domain: str = "auto", tol: float | None = None
-) -> SinkhornResult:
-    """Run ``n_iter`` sweeps from the potentials (f, g).
+def sinkhorn(problem: Problem, g: Tensor, n_iter: int, *, domain: str = "auto") -> SinkhornResult:
+    """Run ``n_iter`` sweeps from the column potential g (the row potential follows from it).
 
     Args:
         problem: the linear problem; zero weights are allowed and give zero rows or columns of the plan.
-        f: row potential ``[Nx]`` to start from.
         g: column potential ``[Ny]`` to start from.
         n_iter: number of sweeps, at least 1.
         domain: ``"auto"`` (absorbed kernel, log domain where that fails) or ``"log"`` (log domain throughout).
-        tol: stop when the largest change of a potential in a sweep, relative to eps, is below; None runs all sweeps.
     """
-    log_mu, log_nu = problem.mu.log(), problem.nu.log()
-    left = n_iter
+    f, left = torch.zeros_like(problem.mu), n_iter
+    kernel = _cold(problem, g) if domain == "auto" else None
+    plan: Tensor | None = None
     while left > 0:
-        before = (f, g)
-        f, g = _log_sweep(problem, f, g, log_mu, log_nu)
-        left -= 1
-        if tol is not None and _moved(before, (f, g), problem.eps) < tol:
-            break
-        if domain == "auto" and left > 0:
-            f, g, used = _kernel_sweeps(problem, f, g, left, tol)
+        if kernel is not None:
+            f, g, used, plan = _kernel_sweeps(problem, kernel, f, g, left)
             left -= used
-    kernel = _kernel(problem, f, g)
-    return SinkhornResult(f, g, kernel.mul_(problem.mu[:, None]).mul_(problem.nu[None, :]))
+        if left > 0 and plan is None:
+            f, g = _log_sweep(problem, f, g)
+            left -= 1
+        if domain == "auto" and left > 0:
+            kernel = _absorb(problem, f, g)
+            plan = None
+    if plan is None:
+        plan = _absorb(problem, f, g).K.mul_(problem.mu[:, None]).mul_(problem.nu[None, :])
+    return SinkhornResult(f, g, plan)
 
 
-def _kernel(problem: Problem, f: Tensor, g: Tensor) -> Tensor:
-    """exp((f_i + g_j - C_ij) / eps), in one fresh buffer."""
-    return torch.sub(f[:, None], problem.cost).add_(g[None, :]).div_(problem.eps).exp_()
+def _absorb(p: Problem, f: Tensor, g: Tensor) -> _Kernel:
+    """The kernel around (f, g)."""
+    floor = _FLOOR[p.cost.dtype]
+    log_kernel = torch.sub(f[:, None], p.cost).add_(g[None, :]).div_(p.eps)
+    kernel = log_kernel.clamp_min_(floor - 1.0).exp_()
+    return _Kernel(torch.threshold_(kernel, math.exp(floor), 0.0), f, g)
 
 
-def _log_sweep(p: Problem, f: Tensor, g: Tensor, log_mu: Tensor, log_nu: Tensor) -> tuple[Tensor, Tensor]:
+def _cold(p: Problem, g: Tensor) -> _Kernel:
+    """The kernel around g and its hard c-transform f_i = min_j C_ij - g_j: rows have maximum 1, so none underflows."""
+    reach = p.cost - g[None, :]
+    if bool((p.nu == 0).any()):
+        reach.masked_fill_((p.nu == 0)[None, :], float("inf"))
+    return _absorb(p, reach.amin(1), g)
+
+
+def _log_sweep(p: Problem, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
     """One sweep in the log domain: finite for every finite cost and eps > 0."""
-    f = -p.kappa_row * p.eps * torch.logsumexp((log_nu + g / p.eps)[None, :] - p.cost / p.eps, dim=1)
-    g = -p.kappa_col * p.eps * torch.logsumexp((log_mu + f / p.eps)[:, None] - p.cost / p.eps, dim=0)
+    scaled = p.cost / p.eps
+    f = -p.kappa_row * p.eps * torch.logsumexp((p.nu.log() + g / p.eps)[None, :] - scaled, dim=1)
+    g = -p.kappa_col * p.eps * torch.logsumexp((p.mu.log() + f / p.eps)[:, None] - scaled, dim=0)
     return f, g
 
 
-def _kernel_sweeps(p: Problem, f: Tensor, g: Tensor, n_iter: int, tol: float | None) -> tuple[Tensor, Tensor, int]:
-    """Up to ``n_iter`` sweeps around absorbed potentials; returns (f, g, sweeps done), stopping early when sums leave
-    the floating-point range (the caller then takes a log-domain sweep) or when ``tol`` is met."""
-    limit, used = _DRIFT.get(p.cost.dtype, 20.0), 0
-    K: Tensor | None = None
+def _kernel_sweeps(
+    p: Problem, kernel: _Kernel, f: Tensor, g: Tensor, n_iter: int
+) -> tuple[Tensor, Tensor, int, Tensor | None]:
+    """Up to ``n_iter`` sweeps around one kernel; returns (f, g, sweeps done, plan).
+
+    Stops early with the plan where the scalings drifted and the kernel must be absorbed anew, and without it where the
+    sums left the floating-point range: the caller then takes a log-domain sweep from (f, g).
+    """
+    K, f0, g0 = kernel
+    lag_f, lag_g = (p.kappa_row - 1.0) * f0 / p.eps, (p.kappa_col - 1.0) * g0 / p.eps
+    b = p.nu * torch.exp((g - g0) / p.eps)
+    kept, used = p.mu, 0
     while used < n_iter:
-        if K is None:
-            K, f0, g0 = _kernel(p, f, g), f, g
-            lag_f, lag_g = (p.kappa_row - 1.0) * f0 / p.eps, (p.kappa_col - 1.0) * g0 / p.eps
-            b = p.nu
-            last_a, last_b = torch.zeros_like(f), torch.zeros_like(g)
         log_a = lag_f - p.kappa_row * torch.mv(K, b).log_()
         a = p.mu * log_a.exp()
         log_b = lag_g - p.kappa_col * torch.mv(K.t(), a).log_()
         drift = float(torch.maximum(log_a.abs().max(), log_b.abs().max()))
-        if not drift < 3.0 * limit:  # also true for NaN and inf: this sweep is not trusted
-            return f, g, used
-        b = p.nu * log_b.exp()
+        if not drift < _TRUST[p.cost.dtype]:  # also true for NaN and inf: this sweep is not trusted
+            return f, g, used, None
+        kept, b = a, p.nu * log_b.exp()
         used += 1
         f, g = f0 + p.eps * log_a, g0 + p.eps * log_b
-        if tol is not None:
-            if float(torch.maximum((log_a - last_a).abs().max(), (log_b - last_b).abs().max())) < tol:
-                return f, g, n_iter
-            last_a, last_b = log_a, log_b
-        if drift > limit:
-            K = None
-    return f, g, used
-
-
-def _moved(before: tuple[Tensor, Tensor], after: tuple[Tensor, Tensor], eps: float) -> float:
-    """Largest change of either potential, in units of eps."""
-    return max(float((x - y).abs().max()) / eps for x, y in zip(before, after, strict=True))
+        if drift > _DRIFT[p.cost.dtype]:
+            break
+    return f, g, used, (K * kept[:, None]).mul_(b[None, :])

@@ -85,6 +85,7 @@ class _Loop(NamedTuple):
     n_sinkhorn: int
     tol: float | None
     plan: Tensor
+    given: bool
     f: Tensor
     g: Tensor
     mass_step: bool
@@ -150,7 +151,7 @@ def ufgw(
         found = "gw_mass_norm=True" if gw_mass_norm else "a rho for each node"
         raise OptionError(f"kl='joint' does not take {found}; use kl='plain'.")
     plan, f, g = _start(problem, init)
-    loop = _Loop(n_outer, n_sinkhorn, tol, plan, f, g, mass_step, gw_mass_norm)
+    loop = _Loop(n_outer, n_sinkhorn, tol, plan, init is not None, f, g, mass_step, gw_mass_norm)
     result = _solve_joint(problem, loop, init) if kl == "joint" else _solve_plain(problem, loop)
     _warn(result, float(problem.row.weights.sum()), tol)
     return result
@@ -185,14 +186,14 @@ def optimal_scale(linear: float, quadratic: float, slope: float) -> float:
 
 def _solve_plain(problem: UFGWProblem, loop: _Loop) -> UFGWResult:
     plan, f, g = loop.plan, loop.f, loop.g
-    tensor = _tensor(problem, loop.plan)
+    tensor = _tensor(problem, plan) if loop.given else _product_tensor(problem)
     mass = float(plan.sum())
     history: list[Step] = []
     converged = False
     scaling = loop.mass_step and not (problem.row.exact or problem.col.exact)
     for _ in range(loop.n_outer):
         cost = _local_cost(problem, tensor, 2.0 * problem.alpha / (mass if loop.gw_mass_norm else 1.0))
-        solved = _linear(problem, cost, problem.eps, f, g, loop.n_sinkhorn)
+        solved = _linear(problem, cost, problem.eps, g, loop.n_sinkhorn)
         f, g = solved.f, solved.g
         tensor = _tensor(problem, solved.plan)
         objective, mass = _scale_and_value(problem, loop, scaling, cost, solved, tensor)
@@ -279,7 +280,7 @@ def _joint_half(
         kappa(relaxed[0], mass * problem.eps),
         kappa(relaxed[1], mass * problem.eps),
     )
-    solved = sinkhorn(linear, duals[0], duals[1], n_sinkhorn)
+    solved = sinkhorn(linear, duals[1], n_sinkhorn)
     plan = solved.plan.mul_(math.sqrt(mass / max(float(solved.plan.sum()), 1e-300)))
     return plan, (solved.f, solved.g), problem.alpha * _inner(tensor, plan)
 
@@ -298,10 +299,10 @@ def _joint_objective(problem: UFGWProblem, first: Tensor, second: Tensor, distor
     return value + problem.eps * cross
 
 
-def _linear(problem: UFGWProblem, cost: Tensor, eps: float, f: Tensor, g: Tensor, n_sinkhorn: int) -> SinkhornResult:
+def _linear(problem: UFGWProblem, cost: Tensor, eps: float, g: Tensor, n_sinkhorn: int) -> SinkhornResult:
     row, col = problem.row, problem.col
     linear = Problem(cost, row.weights, col.weights, eps, kappa(row.rho, eps), kappa(col.rho, eps))
-    return sinkhorn(linear, f, g, n_sinkhorn)
+    return sinkhorn(linear, g, n_sinkhorn)
 
 
 def _start(problem: UFGWProblem, init: UFGWResult | Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
@@ -320,6 +321,15 @@ def _start(problem: UFGWProblem, init: UFGWResult | Tensor | None) -> tuple[Tens
 def _tensor(problem: UFGWProblem, plan: Tensor) -> Tensor | None:
     """T(P), or None where alpha = 0 and it is not needed."""
     return squared_distortion(problem.Cx, problem.Cy, plan) if problem.alpha > 0 else None
+
+
+def _product_tensor(problem: UFGWProblem) -> Tensor | None:
+    """T(mu nu'), which has rank 1 apart from its marginal terms: O(N^2)."""
+    if problem.alpha == 0:
+        return None
+    mu, nu, Cx, Cy = problem.row.weights, problem.col.weights, problem.Cx, problem.Cy
+    row, col = (Cx * Cx) @ mu * nu.sum(), (Cy * Cy) @ nu * mu.sum()
+    return torch.outer(Cx @ mu, Cy @ nu).mul_(-2.0).add_(row[:, None]).add_(col[None, :])
 
 
 def _local_cost(problem: UFGWProblem, tensor: Tensor | None, weight: float, anchor: float = 1.0) -> Tensor:
