@@ -50,18 +50,19 @@ def cards(cells: Sequence[ReportCell], limit: int) -> tuple[int | None, tuple[Ca
     for cell in sorted((cell for cell in sampled if cell.seed == seed), key=lambda cell: cell.method):
         for sample in cell.sample:
             nodes.setdefault(sample.node, []).append((cell.method, sample))
-    return seed, tuple(_card(seen) for seen in list(nodes.values())[:limit])
+    methods = len({cell.method for cell in sampled if cell.seed == seed})
+    return seed, tuple(_card(seen, methods) for seen in list(nodes.values())[:limit])
 
 
-def _card(seen: list[tuple[str, Sample]]) -> Card:
+def _card(seen: list[tuple[str, Sample]], methods: int) -> Card:
     sample = seen[0][1]
     groups: dict[str, list[str]] = {}
     for method, own in seen:
         groups.setdefault(own.predicted, []).append(method)
-    alone = len(groups) == 1
+    unanimous = len(groups) == 1 and len(seen) == methods
     verdicts = tuple(
-        Verdict(predicted, predicted == sample.true, () if alone else tuple(label_of(method) for method in methods))
-        for predicted, methods in sorted(groups.items(), key=lambda group: (group[0] != sample.true, group[0]))
+        Verdict(predicted, predicted == sample.true, () if unanimous else tuple(label_of(name) for name in names))
+        for predicted, names in sorted(groups.items(), key=lambda group: (group[0] != sample.true, group[0]))
     )
     text = " ".join(sample.text.split())
     short = text if len(text) <= _TEXT else text[: _TEXT - 1] + "…"

@@ -132,6 +132,16 @@ class Section:
         return tuple(row.versus for row in self.rows if row.versus and isfinite(row.versus.p_holm))
 
     @property
+    def better(self) -> int:
+        """How many regularised methods are significantly above their host."""
+        return sum(versus.significant and versus.difference > 0 for versus in self.compared)
+
+    @property
+    def worse(self) -> int:
+        """How many regularised methods are significantly below their host."""
+        return sum(versus.significant and versus.difference < 0 for versus in self.compared)
+
+    @property
     def detectable(self) -> tuple[float, float] | None:
         """The range over comparisons of the smallest effect that could have been detected."""
         found = [versus.detectable for versus in self.compared if isfinite(versus.detectable) and versus.detectable > 0]

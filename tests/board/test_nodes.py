@@ -29,6 +29,12 @@ def test_agreement_names_no_methods(cell) -> None:
     assert verdict.methods == () and not verdict.right
 
 
+def test_methods_that_did_not_see_a_node_are_not_spoken_for(cell) -> None:
+    otter, apple = Sample(7, "otter", None, "animals", "animals"), Sample(8, "apple", None, "food", "food")
+    first, second = cards([cell("a", 0, sample=[otter, apple]), cell("b", 0, sample=[otter])], 24)[1]
+    assert first.verdicts[0].methods == () and [label.full for label in second.verdicts[0].methods] == ["a"]
+
+
 def test_nodes_come_from_the_lowest_seed_and_are_limited(cell) -> None:
     cells = [cell("a", seed, sample=[Sample(100 * seed + i, "", None, "x", "x") for i in range(50)]) for seed in (3, 1)]
     seed, found = cards(cells, 24)

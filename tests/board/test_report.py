@@ -139,6 +139,20 @@ def test_one_seed_says_so(cell) -> None:
     assert "one seed: its spread is unknown" in text and " nan" not in text
 
 
+@pytest.mark.parametrize(
+    ("gain", "sentence"),
+    [
+        (0.1, "Of 1 regularised method, 1 is significantly better than the same encoder"),
+        (-0.1, "Of 1 regularised method, 1 is significantly worse than the same encoder"),
+        (0.0, "The regularised method does not differ significantly from"),
+    ],
+)
+def test_the_verdict_says_better_or_worse(cell, gain: float, sentence: str) -> None:
+    cells = [cell("a", seed, scores={"accuracy": 0.5 + seed / 100}) for seed in range(5)]
+    cells += [cell("a+x", seed, scores={"accuracy": 0.5 + gain + (seed + seed % 2) / 100}) for seed in range(5)]
+    assert sentence in " ".join(Outline(render(cells, title="t")).text.split())
+
+
 def test_protocols_are_never_mixed(cell) -> None:
     page = render([cell("mlp", 0), cell("mlp", 0, protocol="standard@1")], title="t")
     assert 'id="task-2"' in page

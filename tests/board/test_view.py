@@ -56,6 +56,17 @@ def test_very_wide_intervals_are_open_in_the_picture(cell) -> None:
     assert bars["b"] and not bars["b"].open_low and not bars["b"].open_high
 
 
+def test_significant_gains_and_losses_are_told_apart(cell) -> None:
+    level = {"a": 0.70, "a+up": 0.80, "a+down": 0.60, "a+same": 0.70}
+    cells = [
+        cell(m, s, scores={"accuracy": v + 0.01 * (s % 3) + 0.001 * ((s + len(m)) % 2)})
+        for m, v in level.items()
+        for s in range(10)
+    ]
+    (section,) = sections(cells, test_train_ratio=RATIO)
+    assert (section.better, section.worse, len(section.compared)) == (1, 1, 3)
+
+
 def test_telemetry_and_curves_are_there_where_measured(cells: list[ReportCell]) -> None:
     (section,) = sections(cells, test_train_ratio=RATIO)
     assert section.telemetry_names == ("mass", "diag_share")

@@ -1,0 +1,1 @@
+"""Tests of statistics. A package, so that its conftest has a name of its own."""
