@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from io import BytesIO
 
 import numpy as np
@@ -22,6 +23,7 @@ LEVELS = {
 }
 
 
+@cache
 def picture(node: int) -> bytes:
     """A coloured shape as WebP bytes."""
     image = Image.new("RGBA", (48, 48), (0, 0, 0, 0))
