@@ -193,7 +193,7 @@ def _compare(task: _Task, a: str, b: str, plan: _Plan) -> dict[str, object]:
     either = task.scores[[a, b]].dropna(how="all")
     both = either.dropna()
     if not plan.drop:
-        holes = either.isna().stack()
+        holes = either.isna().unstack()
         cells = holes[holes].index.to_frame(index=False)
         refuse_holes(cells.assign(task=task.name, dataset=task.dataset, metric=task.metric))
     if both.empty:
