@@ -1,11 +1,13 @@
 """Method strings: ``encoder[option=value]+regulariser[option=value]``, the one way a method is named everywhere.
 
 ``sage+optimag[lam=10,loss_norm=mass2]`` is the encoder ``sage`` with the regulariser ``optimag`` and two options of it.
-The canonical form sorts the options, so that equal methods have equal strings.
+Values are TOML literals or bare words. The canonical form sorts the options and writes each value in one way, so that
+equal methods have equal strings.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +17,8 @@ from typing import Any
 from magbench.errors import OptionError
 from magbench.options import parse_literal
 
-_PART = re.compile(r"\s*(?P<name>[^\[\]+=,\s][^\[\]+=,]*?)\s*(?:\[(?P<options>[^\[\]]*)\])?\s*")
+_PART = re.compile(r"\s*(?P<name>[^\[\]+=,\s][^\[\]+=,]*?)\s*(?:\[(?P<options>.*)\])?\s*", re.DOTALL)
+_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -63,10 +66,10 @@ def parse_method(text: str) -> MethodString:
     """Parse a method string.
 
     Raises:
-        OptionError: an empty component or an option that is not ``key=value``.
+        OptionError: an empty component, an option that is not ``key=value``, or one that stands twice.
     """
     parts = []
-    for piece in re.split(r"\+(?![^\[]*\])", text):
+    for piece in _split(text, "+"):
         match = _PART.fullmatch(piece)
         if match is None:
             raise OptionError(f"Method {text!r} is not of the form host[option=value]+regulariser[option=value].")
@@ -74,15 +77,55 @@ def parse_method(text: str) -> MethodString:
     return MethodString(tuple(parts))
 
 
+def file_name(method: str) -> str:
+    """A method string as the name of a file or folder: itself, or shortened with a hash where that is no good name."""
+    if "/" not in method and len(method.encode()) <= _LONGEST_NAME:
+        return method
+    digest = hashlib.sha256(method.encode()).hexdigest()[:12]
+    safe = re.sub(r"[^A-Za-z0-9+=,.\[\]_-]", "_", method)
+    return f"{safe[: _LONGEST_NAME - 13]}-{digest}"
+
+
 def _options(text: str, method: str) -> dict[str, Any]:
-    options = {}
-    for assignment in filter(None, (item.strip() for item in text.split(","))):
-        key, equals, literal = assignment.partition("=")
-        if not equals:
+    options: dict[str, Any] = {}
+    for assignment in filter(None, (item.strip() for item in _split(text, ","))):
+        key, equals, literal = (piece.strip() for piece in assignment.partition("="))
+        if not (key and equals and literal):
             raise OptionError(f"Method {method!r}: {assignment!r} is not of the form option=value.")
-        options[key.strip()] = parse_literal(literal)
+        if key in options:
+            raise OptionError(f"Method {method!r}: option {key!r} is given twice.")
+        options[key] = parse_literal(literal)
     return options
 
 
+def _split(text: str, separator: str) -> list[str]:
+    """Split where ``separator`` stands outside brackets and double quotes."""
+    pieces, depth, quoted, start = [], 0, False, 0
+    for index, character in enumerate(text):
+        if character == '"' and text[index - 1 : index] != "\\":
+            quoted = not quoted
+        elif not quoted and character in "[]":
+            depth += 1 if character == "[" else -1
+        elif not quoted and depth == 0 and character == separator:
+            pieces.append(text[start:index])
+            start = index + 1
+    return [*pieces, text[start:]]
+
+
 def _literal(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    """``value`` as text that :func:`parse_literal` reads back; a whole float is written as an integer."""
+    if isinstance(value, str):
+        bare = re.fullmatch(r"[\w.-]+", value) and parse_literal(value) == value
+        return value if bare else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_literal_item, value))}]"
+    if isinstance(value, float) and not isinstance(value, bool):
+        if value != value or value in (float("inf"), float("-inf")):
+            return str(value)
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    return json.dumps(value)
+
+
+def _literal_item(value: Any) -> str:
+    """An entry of a list, where TOML knows no bare words."""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else _literal(value)

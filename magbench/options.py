@@ -71,7 +71,7 @@ def _explain(error: ValidationError, model: type[BaseModel], owner: str) -> str:
             near = get_close_matches(name, model.model_fields, n=1, cutoff=0.5)
             lines.append(
                 f"Unknown option {owner}.{name}."
-                + (f" Did you mean {near[0]!r}?" if near else "")
+                + (f" Did you mean '{owner}.{near[0]}'?" if near else "")
                 + f" Available: {', '.join(sorted(model.model_fields)) or 'none'}."
             )
         else:

@@ -49,7 +49,7 @@ class MethodEntry:
             found = getattr(importlib.import_module(module_name), attribute)
         except Exception as error:
             raise MethodError(
-                f"Method {self.spec.name!r}: {self.spec.target!r} cannot be loaded: {error!r}."
+                f"Method {self.spec.name!r}: {self.spec.target!r} cannot be loaded: {type(error).__name__}: {error}."
             ) from error
         if not isinstance(found, type):
             raise MethodError(f"Method {self.spec.name!r}: {self.spec.target!r} is {found!r}, not a class.")
@@ -95,7 +95,9 @@ class Registry:
         unversioned, _, version = name.partition("@")
         family, slash, rest = unversioned.partition("/")
         full = f"{self.aliases.get(family, family)}{slash}{rest}"
-        spec = _lookup(self.tasks, "task", full, "See `magbench ls tasks`.")
+        same_name = [task.id for task in self.tasks.values() if not slash and task.name == family]
+        hint = f"Write {' or '.join(same_name)}." if same_name else "See `magbench ls tasks`."
+        spec = _lookup(self.tasks, "task", full, hint)
         if version and version != str(spec.version):
             raise UnknownNameError("version of " + spec.id, version, [str(spec.version)])
         return spec
@@ -222,8 +224,9 @@ def _run_module(path: Path) -> ModuleType:
         sys.modules.pop(name)
         raise MethodError(f"{path}, line {error.lineno}: syntax error: {error.msg}.") from error
     except MagbenchError:
+        sys.modules.pop(name)
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         sys.modules.pop(name)
         raise MethodError(f"{path} does not run: {type(error).__name__}: {error}.") from error
     return module

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from typing import Annotated
 
 import typer
 
-from magbench.cli import cite, compare, data, doctor, ls, report, results, run
+from magbench.cli import cite, compare, data, doctor, ls, output, report, results, run
 from magbench.errors import MagbenchError
 
 app = typer.Typer(
@@ -16,6 +17,7 @@ app = typer.Typer(
     help="Score methods that learn on multimodal attributed graphs.",
     epilog="Start with `magbench run`; list what there is with `magbench ls`.",
     no_args_is_help=True,
+    rich_markup_mode=None,  # rich's help costs as much CPU as everything else in it
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -52,15 +54,18 @@ app.command()(cite.cite)
 
 def main() -> None:
     """Entry point: a mistake of the user's gets one message and exit code 2; ``--debug`` shows its traceback."""
-    debug = "--debug" in sys.argv
+    output.debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
     try:
         app()
     except MagbenchError as error:
-        if debug:
-            raise
+        if output.debug:
+            traceback.print_exc()
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)

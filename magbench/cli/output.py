@@ -9,6 +9,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+debug = False
+"""Whether ``--debug`` was given: errors come with their traceback."""
+
 
 def print_json(value: Any) -> None:
     """Print ``value`` as JSON; NaN becomes ``null``, for JSON has no NaN."""

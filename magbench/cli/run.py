@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections import Counter
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -61,17 +62,18 @@ def run(
     from magbench.run.plan import pending
     from magbench.run.request import make_request
 
-    request = make_request(
-        suite=suite, tasks=task or (), methods=method or (), options=option or (), protocol=protocol, seeds=seeds
-    )
-    cells = request.plan(out)
+    with redirect_stdout(sys.stderr):  # a method's file may print when it is imported
+        request = make_request(
+            suite=suite, tasks=task or (), methods=method or (), options=option or (), protocol=protocol, seeds=seeds
+        )
+        cells = request.plan(out)
     todo = pending(cells, overwrite)  # type: ignore[arg-type]
     workers = jobs or os.cpu_count() or 1
     if plan:
         _show_plan(cells, todo, workers, json)
         return
     try:
-        _execute(todo, len(cells), workers, timeout, scheduler)
+        _execute(todo, len(cells), out, workers, timeout, scheduler)
     except KeyboardInterrupt:
         done = sum(cell.record() is not None for cell in cells)
         print(
@@ -82,30 +84,38 @@ def run(
     _conclude(cells, request.tasks[0].primary, out, json)
 
 
-def _execute(todo: list[Cell], total: int, jobs: int, timeout: float | None, scheduler: str | None) -> None:
+def _execute(todo: list[Cell], total: int, out: Path, jobs: int, timeout: float | None, scheduler: str | None) -> None:
     from magbench.cli.progress import progress_display
+    from magbench.run.cell import remove_orphans
     from magbench.run.provenance import magbench_part
     from magbench.run.scheduler import run_dask, run_local
 
     if len(todo) < total:
         print(f"{total - len(todo)} of {total} cells are there already.", file=sys.stderr)
-    with progress_display(len(todo)) as progress:
-        if scheduler:
-            run_dask(todo, magbench_part(), address=scheduler, timeout=timeout, progress=progress)
-        else:
-            run_local(todo, magbench_part(), jobs=jobs, timeout=timeout, progress=progress)
+    try:
+        with progress_display(len(todo)) as progress:
+            if scheduler:
+                run_dask(todo, magbench_part(), address=scheduler, timeout=timeout, progress=progress)
+            else:
+                run_local(todo, magbench_part(), jobs=jobs, timeout=timeout, progress=progress)
+    finally:
+        remove_orphans(out)
 
 
 def _conclude(cells: list[Cell], metric: str, out: Path, json: bool) -> None:
     """Print the table, write the report, say what failed; exit 2 when a user's mistake made a cell fail, else 1."""
     from magbench.board.collect import write_run_report
-    from magbench.cli.output import print_json
+    from magbench.cli.output import debug, print_json
     from magbench.cli.results import show_table, table_rows
     from magbench.results.frame import StoredCell
+    from magbench.run.cell import cannot_write
 
     stored = [StoredCell(record, cell.folder) for cell in cells if (record := cell.record()) is not None]
     failed = [cell.record for cell in stored if cell.record.status != "ok"]
-    page = write_run_report(stored, out / "report")
+    try:
+        page = write_run_report(stored, out / "report")
+    except OSError as error:
+        raise cannot_write(out / "report", error) from error
     if json:
         print_json({"results": table_rows(stored, metric), "failed": _failures(failed), "report": str(page)})
     else:
@@ -115,19 +125,29 @@ def _conclude(cells: list[Cell], metric: str, out: Path, json: bool) -> None:
     _warn(stored)
     for failure in _failures(failed):
         print(f"{failure['cells']} × {failure['status']}: {failure['error']}", file=sys.stderr)
+        if debug and failure["traceback"]:
+            print(failure["traceback"], file=sys.stderr)
     if failed:
         raise typer.Exit(2 if all(record.error and record.error.user for record in failed) else 1)
 
 
 def _failures(records: list[Record]) -> list[dict[str, Any]]:
-    """Equal failures counted together."""
-    counts = Counter(
-        (r.method.name, r.status, f"{r.error.type}: {r.error.message}" if r.error else r.status) for r in records
-    )
-    return [
-        {"method": method, "status": status, "error": f"{method}: {error}", "cells": n}
-        for (method, status, error), n in counts.items()
-    ]
+    """Equal failures counted together, with the traceback of the first."""
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for record in records:
+        error = f"{record.error.type}: {record.error.message}" if record.error else record.status
+        row = found.setdefault(
+            (record.method.name, record.status, error),
+            {
+                "method": record.method.name,
+                "status": record.status,
+                "error": f"{record.task.id} {record.method.name}: {error}",
+                "cells": 0,
+                "traceback": record.error.traceback if record.error else "",
+            },
+        )
+        row["cells"] += 1
+    return list(found.values())
 
 
 def _warn(stored: list[Any]) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from magbench import paths
 from magbench.errors import OutputError, RecordError
+from magbench.method_string import file_name
 from magbench.results.frame import StoredCell, newest
 from magbench.results.record import Record, parse_record
 
@@ -43,7 +44,7 @@ def keep(cells: Iterable[StoredCell], folder: Path) -> list[Path]:
             groups[f"{cell.record.task.id}@{cell.record.task.version}", cell.record.method.name].append(cell)
     written = []
     for (task, method), group in groups.items():
-        target = folder / task / f"{method}.jsonl"
+        target = folder / task / f"{file_name(method)}.jsonl"
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             written += _write(group, target)

@@ -74,7 +74,7 @@ class Attempt:
     def __init__(self, cell: Cell, code: MagbenchPart) -> None:
         self.cell, self.code = cell, code
         self.folder = make_temporary(cell)
-        self.started = _now()
+        self.started = now()
         self.status: Status = "ok"
         self.error: ErrorPart | None = None
         self.warnings: list[str] = []
@@ -184,7 +184,7 @@ def make_record(attempt: Attempt) -> Record:
         ),
         env=environment(),
         started=attempt.started,
-        finished=_now(),
+        finished=now(),
         magbench=attempt.code,
     )
 
@@ -265,5 +265,6 @@ def _peak_rss() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _now() -> str:
+def now() -> str:
+    """UTC as ISO 8601 with milliseconds: later is greater."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import magbench
-from magbench.data.load import load_dataset
+from magbench.data.load import check_identity, load_dataset
+from magbench.data.store import verify_store
 from magbench.errors import OptionError, RecordError
-from magbench.method_string import MethodString
+from magbench.method_string import MethodString, file_name
 from magbench.registry import Registry
 from magbench.results.record import Record, read_record
-from magbench.specs import Protocol, TaskSpec, canonical_hash
+from magbench.specs import DatasetSpec, Protocol, TaskSpec, canonical_hash
 from magbench.train.compose import Composition, compose
 
 Overwrite = Literal["missing", "never", "always"]
@@ -47,7 +48,7 @@ class Cell:
 
     @property
     def folder(self) -> Path:
-        return Path(self.out) / self.task / self.method / self.key[:16] / str(self.seed)
+        return Path(self.out) / self.task / file_name(self.method) / self.key[:16] / str(self.seed)
 
     @property
     def run_id(self) -> str:
@@ -80,7 +81,7 @@ def make_plan(
     compositions = [compose(method, registry, protocol) for method in methods]
     keys = {}
     for task in tasks:
-        fingerprint = load_dataset(registry.dataset(task.dataset)).fingerprint()
+        fingerprint = _fingerprint(registry.dataset(task.dataset))
         for composition in compositions:
             keys[task.id, composition.name] = canonical_hash(key(task, composition, protocol, fingerprint))
     return [
@@ -97,6 +98,13 @@ def make_plan(
         for task in tasks
         for composition in compositions
     ]
+
+
+def _fingerprint(spec: DatasetSpec) -> str:
+    """Fingerprint of a data set whose files are those that were published: each is compared with its sha256."""
+    if spec.source != "synthetic":
+        verify_store(check_identity(spec))
+    return load_dataset(spec).fingerprint()
 
 
 def key(task: TaskSpec, composition: Composition, protocol: Protocol, fingerprint: str) -> dict[str, Any]:

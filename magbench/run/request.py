@@ -71,7 +71,7 @@ def make_request(
         tasks=tuple(dict.fromkeys(registry.task(name) for name in task_names)),
         methods=tuple(dict.fromkeys(strings)),
         protocol=rules,
-        seeds=tuple(parse_seeds(seeds, rules)) if seeds else rules.seeds,
+        seeds=tuple(parse_seeds(seeds, rules)) if seeds is not None else rules.seeds,
         method_paths=tuple(paths),
     )
 

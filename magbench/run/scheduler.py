@@ -12,18 +12,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib import import_module
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from magbench.errors import MagbenchError, OutputError
 from magbench.results.record import MagbenchPart, Record
-from magbench.run.cell import publish_failure, remove_orphans
+from magbench.run.cell import now, publish_failure
 from magbench.run.plan import Cell
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 Progress = Callable[[str, Cell, Record | None], None]
@@ -40,6 +38,7 @@ class Running:
     lifeline: Connection
     deadline: float
     started: float = field(default_factory=time.monotonic)
+    began: str = field(default_factory=now)
 
 
 def run_local(
@@ -72,8 +71,6 @@ def run_local(
     finally:
         for job in running:
             _kill(job)
-        if cells:
-            remove_orphans(_out(cells))
 
 
 def run_dask(
@@ -82,40 +79,66 @@ def run_dask(
     """Run ``cells`` on the Dask cluster at ``address``; the runs folder must be shared with its workers.
 
     Raises:
-        MagbenchError: the extra is not installed, or no scheduler answers.
-        OutputError: a result cannot be written.
+        MagbenchError: the extra is not installed, no scheduler answers, or a worker lacks the method or the data.
+        OutputError: a result cannot be written, or is not where this process looks for it.
     """
     try:
-        from distributed import Client, as_completed
+        distributed: Any = import_module("distributed")
     except ImportError:
         raise MagbenchError("--scheduler needs the extra: pip install 'magbench[distributed]'.") from None
+    from magbench.run.host import run_isolated
+
     try:
-        client = Client(address, timeout=10)
+        client = distributed.Client(address, timeout=10)
     except (OSError, ValueError) as error:
-        raise MagbenchError(f"No Dask scheduler answers at {address!r}: {error}.") from None
+        raise MagbenchError(
+            f"No Dask scheduler answers at {address!r}: {error}. Start one with `dask scheduler`, and give its address."
+        ) from None
     with client:
         futures = {client.submit(run_isolated, cell, code, timeout, key=cell.run_id): cell for cell in cells}
         for cell in cells:
             progress("start", cell, None)
-        for future in as_completed(futures):
-            future.result()
-            progress("end", futures[future], futures[future].record())
+        try:
+            for future in distributed.as_completed(futures):
+                progress("end", futures[future], _collect(future, futures[future], code))
+        finally:
+            client.cancel([future for future in futures if not future.done()])
 
 
-def run_isolated(cell: Cell, code: MagbenchPart, timeout: float | None) -> None:
-    """One cell in a process of its own: what a cluster worker calls."""
-    run_local([cell], code, jobs=1, timeout=timeout, progress=lambda event, cell, record: None)
+def _collect(future: Any, cell: Cell, code: MagbenchPart) -> Record:
+    error = future.exception()
+    if isinstance(error, MagbenchError):
+        raise error
+    if error is not None:
+        return publish_failure(cell, code, "failed", f"The cluster lost the cell: {type(error).__name__}: {error}.")
+    record = cell.record()
+    if record is None:
+        raise OutputError(
+            f"{cell.folder} is missing although a worker has published it: --out must be a folder that the cluster's "
+            "workers share with this machine."
+        )
+    return record
 
 
 def start_server() -> Any:
     """The fork server with torch and PyG loaded; starting it early lets it load while the caller plans."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", "magbench.run.worker"])
-    with _one_thread():
+    with _one_thread(), _no_interrupt():
         from multiprocessing import forkserver
 
         forkserver.ensure_running()
     return context
+
+
+@contextmanager
+def _no_interrupt() -> Iterator[None]:
+    """What is started inside never sees Ctrl-C; this process decides what it means, and its children end with it."""
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 @contextmanager
@@ -155,10 +178,9 @@ def _finish(job: Running, code: MagbenchPart) -> Record:
     _kill(job)
     if answer is not None and answer[0] == "output":
         raise OutputError(answer[1])
-    if answer is not None:
-        record = job.cell.record()
-        if record is not None:
-            return record
+    record = job.cell.record()
+    if record is not None and record.finished >= job.began:
+        return record  # published, even if the process was stopped before it could say so
     if late:
         seconds = time.monotonic() - job.started
         return publish_failure(job.cell, code, "timeout", f"Stopped after {seconds:.0f} s (--timeout).")
@@ -180,9 +202,3 @@ def _kill(job: Running) -> None:
     job.process.join()
     job.answer.close()
     job.lifeline.close()
-
-
-def _out(cells: Sequence[Cell]) -> Path:
-    from pathlib import Path
-
-    return Path(cells[0].out)

@@ -1,0 +1,89 @@
+"""Method strings: round trip, one canonical form for equal methods, messages for what cannot be read."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from magbench.errors import OptionError
+from magbench.method_string import MethodString, Part, file_name, parse_method
+
+NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
+SCALARS = st.one_of(
+    st.booleans(),
+    st.integers(-(10**9), 10**9),
+    st.floats(allow_nan=False),
+    st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp", "Zs"]), max_size=8).filter(
+        lambda text: "\\" not in text
+    ),
+)
+VALUES = st.one_of(SCALARS, st.lists(st.floats(0.001, 10), min_size=1, max_size=3))
+PARTS = st.builds(Part, NAMES, st.dictionaries(NAMES, VALUES, max_size=3))
+
+
+@given(st.lists(PARTS, min_size=1, max_size=3))
+def test_round_trip(parts: list[Part]) -> None:
+    string = MethodString(tuple(parts))
+    again = parse_method(str(string))
+    assert again == string
+    assert str(again) == str(string)
+
+
+@pytest.mark.parametrize(
+    ("text", "canonical"),
+    [
+        ("sage", "sage"),
+        (" sage + optimag ", "sage+optimag"),
+        ("sage+optimag[rho=0.10, lam=10]", "sage+optimag[lam=10,rho=0.1]"),
+        ("sage+optimag[lam=1e1]", "sage+optimag[lam=10]"),
+        ("sage+optimag[lam=10.0]", "sage+optimag[lam=10]"),
+        ("sage+optimag[rho=inf]", "sage+optimag[rho=inf]"),
+        ("sage+optimag[kl=joint]", "sage+optimag[kl=joint]"),
+        ('sage+optimag[kl="joint"]', "sage+optimag[kl=joint]"),
+        ("lr[C=[0.1, 1.0],max_iter=5]", "lr[C=[0.1,1],max_iter=5]"),
+        ("gcn[]", "gcn"),
+        ("dagr[on=true]", "dagr[on=true]"),
+    ],
+)
+def test_canonical_form(text: str, canonical: str) -> None:
+    assert str(parse_method(text)) == canonical
+
+
+def test_parts() -> None:
+    string = parse_method("sage[hidden=8]+optimag[rho=inf]+dagr")
+    assert string.host == Part("sage", {"hidden": 8})
+    assert string.regularizers == (Part("optimag", {"rho": math.inf}), Part("dagr"))
+
+
+def test_equal_methods_are_one_key() -> None:
+    assert len({parse_method("a[x=1,y=2]"), parse_method("a[y=2,x=1.0]")}) == 1
+
+
+def test_options_go_to_the_part_of_that_name() -> None:
+    string = parse_method("sage[lr=1]+optimag").with_options([("sage", "lr", 2), ("optimag", "rho", 0.5)])
+    assert str(string) == "sage[lr=2]+optimag[rho=0.5]"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "+", "sage+", "+sage", "sage[", "sage]", "sage[a=1", "sage[a]", "sage[=1]", "sage[a=]", "a=b", "sage[a=1]b"],
+)
+def test_refused(text: str) -> None:
+    with pytest.raises(OptionError, match="Method "):
+        parse_method(text)
+
+
+def test_an_option_given_twice() -> None:
+    with pytest.raises(OptionError, match="'lr' is given twice"):
+        parse_method("sage[lr=1,lr=2]")
+
+
+def test_file_names() -> None:
+    assert file_name("sage+optimag[lam=10]") == "sage+optimag[lam=10]"
+    long = "sage+optimag[" + ",".join(f"option_{k}={k}" for k in range(40)) + "]"
+    assert len(file_name(long)) <= 100
+    assert file_name(long) != file_name(long + "+dagr")
+    assert "/" not in file_name("sage[path=a/b]")
