@@ -241,7 +241,7 @@ def _read_texts(folder: Path, meta: Meta, column: str) -> list[Any] | None:
 def _column_names(path: Path) -> list[str]:
     try:
         return list(pq.read_schema(path).names)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise DataError(f"{path} is no readable table ({error}). Fetch or build the data set again.") from error
 
 
