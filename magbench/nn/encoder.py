@@ -70,7 +70,7 @@ class Encoder(nn.Module, ABC):
         z = {}
         for name, projection in self.projections.items():
             features = functional.layer_norm(x[name], x[name].shape[-1:])
-            z[name] = projection(self.dropout(features)).relu() * observed[name].unsqueeze(-1)
+            z[name] = projection(features).relu() * observed[name].unsqueeze(-1)
         return z
 
     def fuse(self, z: dict[str, Tensor]) -> Tensor:
