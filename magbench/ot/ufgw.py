@@ -361,7 +361,7 @@ def _warn(result: UFGWResult, total: float, tol: float | None) -> None:
         warnings.warn(
             f"ufgw: the plan kept {result.mass / total:.2%} of the mass; raise rho or lower eps.",
             MassCollapseWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     if not result.converged:
         warnings.warn(
@@ -369,5 +369,5 @@ def _warn(result: UFGWResult, total: float, tol: float | None) -> None:
             f" {result.history[-1].plan_change:.2g} (limit {_UNSETTLED_CHANGE if tol is None else tol:g});"
             " raise n_outer or n_sinkhorn.",
             NotConvergedWarning,
-            stacklevel=3,
+            stacklevel=4,
         )

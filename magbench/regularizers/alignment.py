@@ -108,12 +108,13 @@ class GraphAlignment(Regularizer):
             if int(keep.sum()) < 2:
                 continue
             nodes = batch if everywhere else batch[keep]
-            cost = modality_cost(z[nodes], detach_mean=self.options.detach_mean)
+            states = z[nodes] if z.dtype == torch.float64 else z[nodes].float()  # transport needs full precision
+            cost = modality_cost(states, detach_mean=self.options.detach_mean)
             costs = Costs(
                 cost,
                 (reference if everywhere else _restricted(reference, keep)).to(cost.dtype),
-                z[nodes],
-                None if ctx.h is None else ctx.h[nodes],
+                states,
+                None if ctx.h is None else ctx.h[nodes].to(states.dtype),
                 _normalised(weights, keep, cost),
             )
             loss, diagnostics = self.align(costs)
