@@ -93,6 +93,13 @@ class Outcome:
         assert self.err.startswith("Error: ")
         return self.err.removeprefix("Error: ").strip()
 
+    def one_message_after_progress(self) -> str:
+        """As :meth:`one_message`, for a command that was stopped while cells were running."""
+        progress, _, message = self.err.rpartition("Error: ")
+        Outcome(self.code, self.out, f"Error: {message}").one_message()
+        assert all(line.startswith("[") or "there already" in line for line in progress.splitlines()), progress
+        return message.strip()
+
 
 class Lab:
     """The folders and the environment of the tests' processes."""

@@ -49,6 +49,7 @@ from magbench.train.loop import Outcome
 from magbench.train.method import Method
 
 TEMPORARY = ".tmp-"
+_KINDS: dict[Status, str] = {"failed": "Crash", "timeout": "Timeout", "oom": "OutOfMemory"}
 
 
 def run_cell(cell: Cell, code: MagbenchPart) -> Record:
@@ -63,7 +64,7 @@ def run_cell(cell: Cell, code: MagbenchPart) -> Record:
     except OutputError:
         attempt.discard()
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         attempt.fail(error)
     return attempt.publish()
 
@@ -179,7 +180,7 @@ def make_record(attempt: Attempt) -> Record:
         cost=CostPart(
             fit_s=attempt.seconds.get("fit_s"),
             predict_s=attempt.seconds.get("predict_s"),
-            peak_rss=_peak_rss(),
+            peak_rss=_peak_rss() if attempt.method else None,
             peak_cuda=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
         ),
         env=environment(),
@@ -193,7 +194,7 @@ def publish_failure(cell: Cell, code: MagbenchPart, status: Status, message: str
     """Publish the record of a cell whose process ended without one (killed, out of memory, over its time)."""
     attempt = Attempt(cell, code)
     attempt.status = status
-    attempt.error = ErrorPart(type=status, message=message, user=False)
+    attempt.error = ErrorPart(type=_KINDS[status], message=message, user=False)
     return attempt.publish()
 
 

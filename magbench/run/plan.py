@@ -51,6 +51,11 @@ class Cell:
         return Path(self.out) / self.task / file_name(self.method) / self.key[:16] / str(self.seed)
 
     @property
+    def log(self) -> Path:
+        """What the cell's process prints."""
+        return self.folder.with_name(f".log-{self.seed}.txt")
+
+    @property
     def run_id(self) -> str:
         return canonical_hash([self.key, self.seed])[:16]
 

@@ -187,7 +187,12 @@ def _finish(job: Running, code: MagbenchPart) -> Record:
     if job.process.exitcode == -signal.SIGKILL:
         message = "The process was killed (signal 9), most likely for using too much memory."
         return publish_failure(job.cell, code, "oom", message)
-    return publish_failure(job.cell, code, "failed", f"The process ended with exit code {job.process.exitcode}.")
+    message = f"The process ended with {_exit(job.process.exitcode)}. What it printed is in {job.cell.log}."
+    return publish_failure(job.cell, code, "failed", message)
+
+
+def _exit(code: int | None) -> str:
+    return f"signal {-code} ({signal.Signals(-code).name})" if code is not None and code < 0 else f"exit code {code}"
 
 
 def _answer(job: Running) -> tuple[str, str] | None:

@@ -5,6 +5,7 @@ It ends when its parent does (it watches a pipe), keeps to one thread, and sends
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import signal
 import sys
@@ -53,13 +54,13 @@ def _end_with_parent(lifeline: Connection) -> None:
 
 
 def _silence(cell: Cell) -> None:
-    """A method's own prints go to ``<task>/<method>/<key>/.log-<seed>``, not over the progress display."""
-    path = cell.folder.parent / f".log-{cell.seed}.txt"
+    """A method's own prints go to :attr:`Cell.log`, not over the progress display."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        cell.log.parent.mkdir(parents=True, exist_ok=True)
+        target = os.open(cell.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     except OSError:
         target = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
         os.dup2(target, stream.fileno())
+    faulthandler.enable()  # a segmentation fault leaves its traceback there too
