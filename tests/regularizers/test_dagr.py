@@ -52,7 +52,9 @@ def test_2_hinge_is_linear_above_and_alignment_at_zero(make_context: Any) -> Non
 
 def test_3_invariances(make_context: Any) -> None:
     ctx = make_context(dtype=F64)
-    turns = [torch.linalg.qr(torch.randn(8, 8, generator=torch.Generator().manual_seed(s), dtype=F64))[0] for s in (1, 2)]
+    turns = [
+        torch.linalg.qr(torch.randn(8, 8, generator=torch.Generator().manual_seed(s), dtype=F64))[0] for s in (1, 2)
+    ]
     scale = torch.rand(60, 1, generator=torch.Generator().manual_seed(3), dtype=F64) + 0.1
     scaled = dataclasses.replace(ctx, z={m: z * scale for m, z in ctx.z.items()})
     joint = dataclasses.replace(ctx, z={m: z @ turns[0] for m, z in ctx.z.items()})

@@ -49,7 +49,10 @@ def test_excluded_pairs_do_not_repel() -> None:
 
 @pytest.mark.parametrize("name", sorted(VARIANTS))
 def test_each_variant_falls_as_the_rows_spread(name: str) -> None:
-    spread, tight = _sphere(40, 8), torch.nn.functional.normalize(_sphere(40, 8) + 5 * torch.eye(8, dtype=F64)[0], dim=1)
+    spread, tight = (
+        _sphere(40, 8),
+        torch.nn.functional.normalize(_sphere(40, 8) + 5 * torch.eye(8, dtype=F64)[0], dim=1),
+    )
     if name == "cov":  # measures correlation of coordinates, which a common factor creates
         tight = torch.nn.functional.normalize(_sphere(40, 1) @ torch.ones(1, 8, dtype=F64) + 0.1 * spread, dim=1)
     assert float(VARIANTS[name](spread, 2.0, None)) < float(VARIANTS[name](tight, 2.0, None))

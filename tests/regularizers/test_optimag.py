@@ -274,9 +274,7 @@ def test_every_option_gives_a_finite_loss_and_gradient(options: dict[str, Any], 
         ({"eps": 50.0}, MagbenchWarning),
     ],
 )
-def test_each_failure_signature_warns_once(
-    options: dict[str, Any], category: type[Warning], make_context: Any
-) -> None:
+def test_each_failure_signature_warns_once(options: dict[str, Any], category: type[Warning], make_context: Any) -> None:
     regularizer = OptiMAG(**options)
     with pytest.warns(category):
         regularizer(make_context())
