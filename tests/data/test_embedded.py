@@ -160,13 +160,15 @@ def tarballs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 DRAFTS = {"emoji": emoji_source.draft, "tabler": tabler_source.draft}
+PICTURE_PACKAGES = {"emoji": {"pillow"}, "tabler": {"pillow", "resvg-py"}}
 
 
 @pytest.mark.network
 @pytest.mark.parametrize("name", NAMES)
 def test_a_rebuild_is_byte_equal(mags: dict[str, MAG], tarballs: Path, name: str) -> None:
-    if unpinned():
-        pytest.skip(f"byte-equal pictures need the pinned packages; found {unpinned()}")
+    drifted = {package: found for package, found in unpinned().items() if package in PICTURE_PACKAGES[name]}
+    if drifted:
+        pytest.skip(f"byte-equal pictures need the versions in pictures.PINNED; found {drifted}")
     mag, draft = mags[name], DRAFTS[name](tarballs)
     assert draft.texts == mag.texts
     assert draft.references == mag.references
@@ -195,7 +197,7 @@ def assert_features_agree(mag: MAG, draft: Draft) -> None:
 def test_no_edge_comes_from_a_name(mags: dict[str, MAG], tarballs: Path) -> None:
     mag = mags["emoji"]
     names = emoji_source.NAMES.fetch(tarballs)
-    tags = {entry["label"]: set(entry.get("tags", [])) for entry in names.json("en/data.json")}
+    tags = {entry["label"]: {tag.casefold() for tag in entry.get("tags", [])} for entry in names.json("en/data.json")}
     codes = {entry["label"]: entry["hexcode"].replace("-FE0F", "") for entry in names.json("en/data.json")}
     composed = 0
     for i, j in mag.edge_index.t().tolist():
