@@ -89,7 +89,7 @@ class Outcome:
         assert self.code == 2, (self.code, self.out, self.err)
         assert self.out == ""
         assert "Traceback" not in self.err
-        assert self.err.count("Error: ") == 1, self.err
+        assert [line.startswith("Error: ") for line in self.err.splitlines()].count(True) == 1, self.err
         assert self.err.startswith("Error: ")
         return self.err.removeprefix("Error: ").strip()
 

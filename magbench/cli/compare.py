@@ -17,6 +17,7 @@ def compare(
         bool, typer.Option("--kept", help="Compare the kept results of the checkout instead of --runs.")
     ] = False,
     metric: Annotated[str, typer.Option(help="Metric compared.")] = "accuracy",
+    protocol: Annotated[str | None, typer.Option(help="Protocol id, where the results follow several.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare two methods with the test their tasks call for (docs/statistics.md).
@@ -26,12 +27,13 @@ def compare(
     from magbench.cli.output import print_json, print_table
     from magbench.method_string import parse_method
     from magbench.registry import Registry
-    from magbench.results.frame import newest, read_cells, scores_frame
+    from magbench.results.frame import newest, one_protocol, read_cells, scores_frame
     from magbench.results.keep import kept_records
     from magbench.stats.paired import paired
 
     records = kept_records() if kept else [cell.record for cell in newest(read_cells(runs))]
-    frame = scores_frame(records)
+    chosen = one_protocol((record.protocol for record in records), protocol)
+    frame = scores_frame(record for record in records if record.protocol == chosen)
     if task:
         registry = Registry.default()
         frame = frame[frame["task"].isin([registry.task(name).versioned_id for name in task])]

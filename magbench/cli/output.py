@@ -7,7 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal, TextIO
 
 debug = False
 """Whether ``--debug`` was given: errors come with their traceback."""
@@ -31,12 +31,13 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], t
     for row in rows:
         table.add_row(*(Text(_cell(row.get(key))) for key in columns))
     width = None if sys.stdout.isatty() else max(120, int(os.environ.get("COLUMNS") or 0))
-    Console(highlight=False, width=width).print(table)
+    colours: Literal["auto"] | None = "auto" if is_live(sys.stdout) else None
+    Console(highlight=False, width=width, color_system=colours).print(table)
 
 
-def is_live() -> bool:
-    """Whether a live display is wanted: a terminal, and neither NO_COLOR nor CI set."""
-    return sys.stderr.isatty() and not os.environ.get("NO_COLOR") and not os.environ.get("CI")
+def is_live(stream: TextIO) -> bool:
+    """Whether ``stream`` takes more than plain lines: a terminal, and neither NO_COLOR nor CI set."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and not os.environ.get("CI")
 
 
 def _cell(value: Any) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @contextmanager
 def progress_display(total: int) -> Iterator[Progress]:
     """A callback for the scheduler, shown on standard error."""
-    if total and is_live():
+    if total and is_live(sys.stderr):
         with _bar(total) as show:
             yield show
     else:

@@ -11,6 +11,7 @@ import typer
 def report(
     runs: Annotated[Path, typer.Option(help="Folder of results.")] = Path("runs"),
     out: Annotated[Path | None, typer.Option(help="Folder of the page; default: RUNS/report.")] = None,
+    protocol: Annotated[str | None, typer.Option(help="Protocol id, where the folder holds several.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Write a self-contained HTML page: table, per-seed points, learning curves, a sample of nodes.
@@ -19,9 +20,16 @@ def report(
     """
     from magbench.board.collect import write_run_report
     from magbench.cli.output import print_json
-    from magbench.results.frame import newest, read_cells
+    from magbench.results.frame import newest, one_protocol, read_cells
+    from magbench.run.cell import cannot_write
 
-    page = write_run_report(newest(read_cells(runs)), out or runs / "report")
+    cells = newest(read_cells(runs))
+    chosen = one_protocol((cell.record.protocol for cell in cells), protocol)
+    folder = out or runs / "report"
+    try:
+        page = write_run_report([cell for cell in cells if cell.record.protocol == chosen], folder)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
     if json:
         print_json({"report": str(page)})
     else:

@@ -68,7 +68,10 @@ def table_rows(cells: Sequence[StoredCell], metric: str) -> list[dict[str, Any]]
         return []
     if metric not in known:
         raise UnknownNameError("metric", metric, known)
-    rows: list[dict[str, Any]] = results_table(cells, metric).to_dict("records")
+    rows: list[dict[str, Any]] = []
+    for protocol in sorted({cell.record.protocol for cell in cells if cell.record.status == "ok"}):
+        table = results_table([cell for cell in cells if cell.record.protocol == protocol], metric)
+        rows += [{"protocol": protocol, **row} for row in table.to_dict("records")]
     return rows
 
 
@@ -76,9 +79,12 @@ def show_table(cells: Sequence[StoredCell], metric: str) -> None:
     """Print mean ± std, the 95 % interval, and the gain over the plain host with its Holm-corrected p."""
     from magbench.cli.output import print_table
 
+    found = table_rows(cells, metric)
+    several = len({row["protocol"] for row in found}) > 1
     rows = [
         {
             "task": row["task"],
+            "protocol": row["protocol"],
             "method": row["method"],
             "seeds": row["n_seeds"],
             metric: f"{row['mean']:.4f} ± {row['std']:.4f}",
@@ -86,10 +92,11 @@ def show_table(cells: Sequence[StoredCell], metric: str) -> None:
             "gain": "" if row["difference"] != row["difference"] else f"{row['difference']:+.4f}",
             "p": "" if row["p_holm"] != row["p_holm"] else f"{row['p_holm']:.3f}",
         }
-        for row in table_rows(cells, metric)
+        for row in found
     ]
     headings = {
         "task": "task",
+        **({"protocol": "protocol"} if several else {}),
         "method": "method",
         "seeds": "seeds",
         metric: f"{metric} (mean ± std)",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from magbench.errors import RecordError
+from magbench.errors import OptionError, RecordError, UnknownNameError
 from magbench.results.predictions import read_prediction
 from magbench.results.record import Record, read_record
 
@@ -55,12 +56,31 @@ def read_cells(runs: Path) -> list[StoredCell]:
 
 
 def newest(cells: Iterable[StoredCell]) -> list[StoredCell]:
-    """One cell for each task, method, protocol and seed: the one that finished last (older code leaves older keys)."""
-    latest: dict[tuple[str, str, str, int], StoredCell] = {}
-    for cell in sorted(cells, key=lambda cell: cell.record.finished):
+    """For each task, method and protocol the cells of the key that finished last: older code leaves older keys."""
+    groups: dict[tuple[str, int, str, str], list[StoredCell]] = defaultdict(list)
+    for cell in cells:
         record = cell.record
-        latest[(record.task.id, record.method.name, record.protocol, record.seed)] = cell
-    return sorted(latest.values(), key=lambda cell: (cell.record.task.id, cell.record.method.name, cell.record.seed))
+        groups[record.task.id, record.task.version, record.method.name, record.protocol].append(cell)
+    found = []
+    for group in groups.values():
+        last = max(group, key=lambda cell: cell.record.finished).record.key
+        found += [cell for cell in group if cell.record.key == last]
+    return sorted(found, key=lambda cell: (cell.record.task.id, cell.record.method.name, cell.record.seed))
+
+
+def one_protocol(found: Iterable[str], wanted: str | None = None) -> str | None:
+    """The protocol to show of those ``found``: the ``wanted`` one, else the only one; ``None`` when there is none.
+
+    Raises:
+        UnknownNameError: the wanted one is not there.
+        OptionError: there are several and none is wanted.
+    """
+    known = sorted(set(found))
+    if wanted is not None and wanted not in known:
+        raise UnknownNameError("protocol of these results", wanted, known)
+    if wanted is None and len(known) > 1:
+        raise OptionError(f"These results follow {len(known)} protocols: choose --protocol {' or '.join(known)}.")
+    return wanted or next(iter(known), None)
 
 
 def scores_frame(records: Iterable[Record]) -> pd.DataFrame:

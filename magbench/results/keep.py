@@ -6,7 +6,9 @@ node (uint16) beside the node ids (int32): enough to score again.
 
 from __future__ import annotations
 
+import io
 import json
+import os
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,6 +36,8 @@ def default_folder() -> Path:
 
 def keep(cells: Iterable[StoredCell], folder: Path) -> list[Path]:
     """Write the newest ``ok`` cells, merged with what is kept already; returns the files written.
+
+    Kept cells of the same protocol but another key (older code or data) make room for the new ones.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -82,17 +86,32 @@ def kept_predictions(path: Path) -> dict[str, np.ndarray]:
 
 def _write(group: list[StoredCell], target: Path) -> list[Path]:
     packed = target.with_name(target.name.removesuffix(".jsonl") + ".npz")
+    keys = {cell.record.protocol: cell.record.key for cell in group}
     lines = {}
     if target.is_file():
         for line in target.read_text(encoding="utf-8").splitlines():
             record = parse_record(line, str(target))
-            lines[record.protocol, record.seed] = line
-    arrays = kept_predictions(packed) if packed.is_file() else {}
+            if keys.get(record.protocol, record.key) == record.key:
+                lines[record.protocol, record.seed] = line
+    known = kept_predictions(packed) if packed.is_file() else {}
+    arrays = {f"{kind}_{p}_{s}": known[f"{kind}_{p}_{s}"] for p, s in lines for kind in ("nodes", "classes")}
     for cell in group:
         record, prediction = cell.record, cell.prediction()
         lines[record.protocol, record.seed] = json.dumps(json.loads(record.to_json()), ensure_ascii=False)
         arrays[f"nodes_{record.protocol}_{record.seed}"] = prediction.nodes.astype(np.int32)
         arrays[f"classes_{record.protocol}_{record.seed}"] = prediction.classes.astype(np.uint16)
-    target.write_text("".join(lines[key] + "\n" for key in sorted(lines)), encoding="utf-8")
-    np.savez_compressed(packed, allow_pickle=False, **{key: arrays[key] for key in sorted(arrays)})
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **{key: arrays[key] for key in sorted(arrays)})
+    _replace(packed, buffer.getvalue())
+    _replace(target, "".join(lines[key] + "\n" for key in sorted(lines)).encode())
     return [target, packed]
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Exchange a file as a whole, so that a full disk leaves the old one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

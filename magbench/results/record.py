@@ -147,7 +147,7 @@ def parse_record(text: str | bytes, origin: str) -> Record:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "file"
         raise RecordError(
-            f"{origin} is not a record of schema {SCHEMA}: {where}: {first['msg']}. "
+            f"{origin} is not a record of schema {SCHEMA}: {where}: {first['msg']} (found {first['input']!r:.60}). "
             "Move it away, or run with another --out."
         ) from None
 

@@ -1,0 +1,178 @@
+"""Every command: JSON and nothing else under ``--json``, plans that run nothing, plain lines away from a terminal."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from lab import Lab, cells
+
+from magbench.cli.output import is_live
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("version",),
+        ("ls",),
+        ("ls", "tasks"),
+        ("ls", "methods"),
+        ("ls", "datasets"),
+        ("ls", "protocols"),
+        ("ls", "suites"),
+        ("data", "ls"),
+        ("data", "card", "toy"),
+        ("data", "verify", "toy"),
+        ("doctor",),
+        ("cite",),
+        ("cite", "mlp+optimag", "nc/toy", "toy"),
+        ("results", "ls", "--runs", "RUNS"),
+        ("results", "ls", "--runs", "RUNS", "--metric", "macro_f1"),
+        ("results", "keep", "--runs", "RUNS", "--to", "OUT/kept"),
+        ("compare", "mlp", "mlp[hidden=8]", "--runs", "RUNS"),
+        ("compare", "mlp", "label_propagation", "-t", "nc/toy", "--runs", "RUNS"),
+        ("report", "--runs", "RUNS", "--out", "OUT/report"),
+        ("run", "-t", "nc/toy", "-m", "mlp", "--plan", "--out", "OUT/runs"),
+    ],
+    ids=" ".join,
+)
+def test_json_and_nothing_else(arguments: tuple[str, ...], lab: Lab, finished: Path, tmp_path: Path) -> None:
+    filled = [argument.replace("RUNS", str(finished)).replace("OUT", str(tmp_path)) for argument in arguments]
+    outcome = lab.call(*filled, "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json() is not None
+    plain = lab.call(*filled)
+    assert plain.code == 0, plain.err
+    assert plain.out.strip()
+
+
+def test_run_prints_json(lab: Lab, tmp_path: Path) -> None:
+    outcome = lab.run("-t", "nc/toy", "-m", "label_propagation", "--seeds", "0,1", "--out", tmp_path, "--json")
+    found = outcome.json()
+    assert [row["n_seeds"] for row in found["results"]] == [2]
+    assert found["failed"] == []
+    assert Path(found["report"]).is_file()
+
+
+def test_one_seed_has_no_interval(lab: Lab, tmp_path: Path) -> None:
+    outcome = lab.run("-t", "nc/toy", "-m", "label_propagation", "--seeds", "2", "--out", tmp_path, "--json")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json()["results"][0]["std"] is None
+
+
+def test_a_plan_runs_nothing(lab: Lab, tmp_path: Path) -> None:
+    found = lab.run("-t", "nc/toy", "-m", "mlp", "-m", "gcn", "--out", tmp_path / "runs", "--plan", "--json").json()
+    assert (found["cells"], found["to_run"]) == (8, 8)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_plan_knows_what_cells_cost(lab: Lab, finished: Path) -> None:
+    found = lab.run("-t", "nc/toy", "-m", "mlp", "--out", finished, "--plan", "--json").json()
+    assert (found["cells"], found["to_run"], found["without_estimate"]) == (4, 1, 0)
+    assert found["estimate_s"] > 0
+
+
+def test_finished_cells_are_skipped(lab: Lab, finished: Path) -> None:
+    before = {folder: (folder / "record.json").stat().st_mtime_ns for folder in cells(finished).values()}
+    outcome = lab.run("-t", "nc/toy", "-m", "mlp", "--seeds", "0-2", "--out", finished, "--json")
+    assert "3 of 3 cells are there already" in outcome.err
+    assert {folder: (folder / "record.json").stat().st_mtime_ns for folder in cells(finished).values()} == before
+
+
+def test_two_protocols_in_one_folder_stay_apart(lab: Lab, tmp_path: Path) -> None:
+    (lab.tasks / "protocols" / "shorter.toml").write_text(
+        (lab.tasks / "protocols" / "short.toml").read_text().replace('"short"', '"shorter"')
+    )
+    for protocol in ("short@1", "shorter@1"):
+        arguments = ("-t", "nc/toy", "-m", "label_propagation", "--seeds", "0-1", "--out", tmp_path)
+        assert lab.call("run", *arguments, "--protocol", protocol, "--jobs", 1).code == 0
+    outcome = lab.call("results", "ls", "--runs", tmp_path, "--json")
+    assert outcome.code == 0, outcome.err
+    assert [(row["protocol"], row["n_seeds"]) for row in outcome.json()] == [("short@1", 2), ("shorter@1", 2)]
+    assert "shorter@1" in lab.call("results", "ls", "--runs", tmp_path).out
+    for command in (("compare", "mlp", "gcn"), ("report",)):
+        message = lab.call(*command, "--runs", tmp_path).one_message()
+        assert "--protocol short@1 or shorter@1" in message
+    assert lab.call("report", "--runs", tmp_path, "--protocol", "short@1").code == 0
+    assert "'long@1'" in lab.call("report", "--runs", tmp_path, "--protocol", "long@1").one_message()
+
+
+def test_a_record_of_another_schema_is_refused(lab: Lab, tmp_path: Path) -> None:
+    arguments = ("-t", "nc/toy", "-m", "label_propagation", "--seeds", "0", "--out", tmp_path)
+    assert lab.run(*arguments).code == 0
+    (folder,) = cells(tmp_path).values()
+    text = (folder / "record.json").read_text()
+    (folder / "record.json").write_text(text.replace("magbench.record/1", "magbench.record/9"))
+    for command in (
+        ("run", "--protocol", "short@1", *arguments),
+        ("results", "ls", "--runs", tmp_path),
+        ("report", "--runs", tmp_path),
+    ):
+        message = lab.call(*command).one_message()
+        assert str(folder / "record.json") in message
+        assert "magbench.record/1" in message
+        assert "magbench.record/9" in message
+
+
+@pytest.mark.parametrize(
+    ("terminal", "variables", "live"),
+    [
+        (True, {}, True),
+        (True, {"NO_COLOR": "1"}, False),
+        (True, {"CI": "true"}, False),
+        (False, {}, False),
+    ],
+)
+def test_where_the_display_is_live(
+    terminal: bool, variables: dict[str, str], live: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Stream(io.StringIO):
+        def isatty(self) -> bool:
+            return terminal
+
+    for name in ("NO_COLOR", "CI"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert is_live(Stream()) is live
+
+
+def test_plain_lines_on_a_terminal_without_colour(lab: Lab, tmp_path: Path) -> None:
+    outer, inner = pty.openpty()
+    arguments = ("-t", "nc/toy", "-m", "label_propagation", "--seeds", "0", "--out", str(tmp_path))
+    command = [sys.executable, "-m", "magbench.cli.app", "run", "--protocol", "short@1", *arguments]
+    environment = {**os.environ, **lab.variables, "TERM": "xterm", "NO_COLOR": "1"}
+    with subprocess.Popen(command, env=environment, stdout=inner, stderr=inner) as process:
+        os.close(inner)
+        shown = b""
+        try:
+            while chunk := os.read(outer, 4096):
+                shown += chunk
+        except OSError:  # how Linux says that the other end is closed
+            pass
+        os.close(outer)
+    assert process.returncode == 0
+    assert b"\x1b[" not in shown
+    assert b"[1/1 " in shown
+
+
+def test_the_live_bar_counts(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("magbench.cli.progress.is_live", lambda stream: True)
+    outcome = lab.run("-t", "nc/toy", "-m", "label_propagation", "--seeds", "0-1", "--out", tmp_path)
+    assert outcome.code == 0, outcome.err
+    assert "2/2" in outcome.err
+    assert "label_propagation seed 1: accuracy" in outcome.err
+
+
+def test_a_closed_pipe_is_no_error(lab: Lab) -> None:
+    command = f"{sys.executable} -m magbench.cli.app ls --json | true"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], env={**os.environ, **lab.variables}, capture_output=True, text=True
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (0, 1, 141)
