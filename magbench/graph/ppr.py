@@ -21,9 +21,10 @@ from torch import Tensor
 
 from magbench.checks import choice, number
 from magbench.errors import DataError
+from magbench.graph.push import push_rows
 
 DENSE_LIMIT = 5000
-_SEEDS_AT_ONCE = 1024
+_SEEDS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -120,41 +121,13 @@ def _dense(adjacency: sp.csr_matrix, teleport: float, norm: str) -> Tensor:
 
 def _push(adjacency: sp.csr_matrix, teleport: float, norm: str, tol: float, top_k: int) -> sp.csr_matrix:
     """Forward push from every node, a block of start nodes at a time."""
-    degree = np.asarray(adjacency.sum(1)).ravel()
-    walk = sp.csr_matrix(sp.diags(1.0 / degree) @ adjacency)
+    offsets, targets = adjacency.indptr.astype(np.int64), adjacency.indices.astype(np.int64)
+    num_nodes, root = len(offsets) - 1, np.sqrt(np.diff(offsets))
     blocks = []
-    for start in range(0, adjacency.shape[0], _SEEDS_AT_ONCE):
-        seeds = np.arange(start, min(start + _SEEDS_AT_ONCE, adjacency.shape[0]))
-        estimate = _push_block(walk, degree, seeds, teleport, tol)
+    for start in range(0, num_nodes, _SEEDS_AT_ONCE):
+        seeds = np.arange(start, min(start + _SEEDS_AT_ONCE, num_nodes))
+        pointers, columns, values = push_rows(offsets, targets, seeds, teleport, tol, top_k)
         if norm == "sym":
-            estimate = sp.csr_matrix(sp.diags(np.sqrt(degree[seeds])) @ estimate @ sp.diags(1.0 / np.sqrt(degree)))
-        blocks.append(_largest(estimate, top_k))
-    return sp.csr_matrix(sp.vstack(blocks), dtype=np.float32)
-
-
-def _push_block(
-    walk: sp.csr_matrix, degree: np.ndarray, seeds: np.ndarray, teleport: float, tol: float
-) -> sp.csr_matrix:
-    """Estimates ``[len(seeds), N]``: all residuals above the threshold are pushed in each round."""
-    shape = (len(seeds), len(degree))
-    residual = sp.csr_matrix((np.ones(len(seeds)), (np.arange(len(seeds)), seeds)), shape=shape)
-    estimate = sp.csr_matrix(shape)
-    while True:
-        active = residual.copy()
-        active.data[residual.data <= tol * degree[residual.indices]] = 0.0
-        active.eliminate_zeros()
-        if active.nnz == 0:
-            return estimate
-        estimate = estimate + teleport * active
-        residual = sp.csr_matrix(residual - active + (1.0 - teleport) * (active @ walk))
-
-
-def _largest(matrix: sp.csr_matrix, top_k: int) -> sp.csr_matrix:
-    """The matrix with only the ``top_k`` largest entries of each row."""
-    keep = np.ones(matrix.nnz, dtype=bool)
-    for row in np.flatnonzero(np.diff(matrix.indptr) > top_k):
-        low, high = matrix.indptr[row], matrix.indptr[row + 1]
-        keep[low + np.argpartition(-matrix.data[low:high], top_k)[top_k:]] = False
-    matrix.data[~keep] = 0.0
-    matrix.eliminate_zeros()
-    return matrix
+            values = values * np.repeat(root[seeds], np.diff(pointers)) / root[columns]
+        blocks.append(sp.csr_matrix((values.astype(np.float32), columns, pointers), shape=(len(seeds), num_nodes)))
+    return sp.csr_matrix(sp.vstack(blocks))
