@@ -121,7 +121,8 @@ class GraphAlignment(Regularizer):
             losses.append(loss)
             if everywhere:
                 whole[modality] = cost.detach()
-                diagnostics["neighbour_distance"] = float(cost.detach()[edges[0], edges[1]].mean())
+                if edges.shape[1] > 0:
+                    diagnostics["neighbour_distance"] = float(cost.detach()[edges[0], edges[1]].mean())
             for key, value in diagnostics.items():
                 found[key].append(value)
                 telemetry[f"{key}.{modality}"] = value

@@ -176,6 +176,15 @@ def test_joint_equals_pot_value_for_value(alpha: float, rho: float, eps: float, 
     assert found.objective == pytest.approx(alpha * float(log["fugw_cost"]), rel=1e-10)
 
 
+def test_balanced_joint_is_plain_at_twice_the_entropy() -> None:
+    # With both masses 1 and P = Q, KL(P x P | (mu nu') x (mu nu')) = 2 KL(P | mu nu').
+    case = _case(20)
+    joint = _solve(case, rho=INF, eps=0.05, kl="joint", n_outer=60, n_sinkhorn=200)
+    plain = _solve(case, rho=INF, eps=0.1, n_outer=120, n_sinkhorn=200)
+    torch.testing.assert_close(joint.plan, plain.plan, rtol=1e-6, atol=1e-12)
+    assert joint.objective == pytest.approx(plain.objective, rel=1e-9)
+
+
 def test_plain_equals_a_loop_of_pot_sinkhorn_step_by_step() -> None:
     case, alpha, rho, eps = _case(20, 26), 0.6, 0.1, 0.05
     a, b = case.mu.numpy(), case.nu.numpy()

@@ -207,6 +207,15 @@ def test_missing_modalities_stand_outside(make_context: Any) -> None:
     assert float(loss.detach()) == 0.0
 
 
+def test_graph_without_edges_warns_and_works(make_context: Any) -> None:
+    ctx = make_context(edge_index=torch.zeros(2, 0, dtype=torch.int64))
+    with pytest.warns(MagbenchWarning, match="almost no structure"):
+        loss, found = OptiMAG()(ctx)
+    loss.backward()
+    assert all(math.isfinite(value) for value in found.values())
+    assert found["floored_fraction"] == 1.0
+
+
 def test_any_number_of_modalities_and_widths(make_context: Any) -> None:
     loss, found = OptiMAG()(make_context(modalities=("text", "image", "audio")))
     assert {f"mass.{m}" for m in ("text", "image", "audio")} <= set(found)
