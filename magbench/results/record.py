@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
 
 from magbench.errors import RecordError
 
@@ -64,7 +64,7 @@ class ScorePart(_Part):
     metric: str
     version: int
     split: str
-    value: float
+    value: FiniteFloat
     n: int
 
 
@@ -115,7 +115,7 @@ class Record(_Part):
     scores: tuple[ScorePart, ...]
     selection: SelectionPart | None
     predictions: PredictionsPart | None
-    telemetry: dict[str, float]
+    telemetry: dict[str, FiniteFloat]
     cost: CostPart
     env: dict[str, Any]
     started: str

@@ -7,6 +7,7 @@ process leaves nothing or a whole cell, and two processes can never publish the 
 from __future__ import annotations
 
 import json
+import math
 import os
 import resource
 import shutil
@@ -159,6 +160,9 @@ def make_record(attempt: Attempt) -> Record:
     """The record of an attempt in its present state."""
     composition, task, dataset = attempt.composition, attempt.task, attempt.dataset
     outcome = attempt.method.outcome if attempt.method else None
+    telemetry = {name: float(value) for name, value in outcome.telemetry.items()} if outcome else {}
+    finite = {name: value for name, value in telemetry.items() if math.isfinite(value)}
+    lost = [f"The telemetry {name} is {telemetry[name]} and left out." for name in telemetry if name not in finite]
     return Record(
         schema_=SCHEMA,
         run_id=attempt.cell.run_id,
@@ -172,11 +176,11 @@ def make_record(attempt: Attempt) -> Record:
         seed=attempt.cell.seed,
         status=attempt.status,
         error=attempt.error,
-        warnings=tuple(attempt.warnings),
+        warnings=(*attempt.warnings, *lost),
         scores=attempt.scores,
         selection=attempt.selection,
         predictions=attempt.predictions,
-        telemetry=outcome.telemetry if outcome else {},
+        telemetry=finite,
         cost=CostPart(
             fit_s=attempt.seconds.get("fit_s"),
             predict_s=attempt.seconds.get("predict_s"),
@@ -258,7 +262,15 @@ def _alive(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    """Whether a process has ended but stays listed: in many containers nothing reaps what lost its parent."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return False
 
 
 def _peak_rss() -> int:

@@ -1,0 +1,86 @@
+"""Frames of results: what is read from a runs folder, which of it is new, and its long table."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from magbench.errors import OptionError, RecordError, UnknownNameError
+from magbench.results.frame import newest, one_protocol, read_cells, scores_frame
+from magbench.results.predictions import read_prediction, write_prediction
+from magbench.results.table import results_table
+from magbench.tasks.views import NodePrediction
+
+
+def test_every_published_cell_is_read(finished: Path) -> None:
+    stored = read_cells(finished)
+    assert len(stored) == 9
+    assert all(len(cell.prediction().nodes) == cell.record.scores[0].n for cell in stored)
+    assert {len(cell.history()) for cell in stored if cell.record.method.name == "mlp"} == {2}
+    assert {len(cell.history()) for cell in stored if cell.record.method.name == "label_propagation"} == {0}
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(RecordError, match="magbench run"):
+        read_cells(tmp_path / "nowhere")
+
+
+def test_only_cells_of_the_newest_key_stand_together(finished: Path) -> None:
+    stored = read_cells(finished)
+    old = [
+        dataclasses.replace(c, record=c.record.model_copy(update={"key": "0" * 64, "finished": "2000"})) for c in stored
+    ]
+    assert newest([*stored, *old]) == newest(stored)
+    assert {cell.record.key for cell in newest(old)} == {"0" * 64}
+    assert newest([old[0], *stored[1:]]) == newest(stored[1:])
+
+
+def test_the_long_table(finished: Path) -> None:
+    stored = read_cells(finished)
+    frame = scores_frame(cell.record for cell in stored)
+    assert list(frame.columns) == ["task", "dataset", "method", "seed", "metric", "split", "value", "n"]
+    assert len(frame) == 9 * 2
+    assert frame["value"].between(0, 1).all()
+    failed = [cell.record.model_copy(update={"status": "failed"}) for cell in stored]
+    assert len(scores_frame(failed)) == 0
+
+
+def test_the_table_is_mean_and_std_over_seeds(finished: Path) -> None:
+    stored = read_cells(finished)
+    table = results_table(stored, "accuracy").set_index("method")
+    values = [cell.record.value("accuracy") for cell in stored if cell.record.method.name == "mlp"]
+    assert table.loc["mlp", "mean"] == pytest.approx(np.mean(values))
+    assert table.loc["mlp", "std"] == pytest.approx(np.std(values, ddof=1))
+    assert table.loc["mlp", "n_seeds"] == 3
+
+
+def test_one_protocol() -> None:
+    assert one_protocol([]) is None
+    assert one_protocol(["a@1", "a@1"]) == "a@1"
+    assert one_protocol(["a@1", "b@1"], "b@1") == "b@1"
+    with pytest.raises(OptionError, match="--protocol a@1 or b@1"):
+        one_protocol(["b@1", "a@1"])
+    with pytest.raises(UnknownNameError, match="a@2"):
+        one_protocol(["a@1"], "a@2")
+
+
+def test_predictions_round_trip_to_the_byte(tmp_path: Path) -> None:
+    prediction = NodePrediction(np.arange(3), np.array([[0.1, 0.9], [0.5, 0.5], [1, 0]], dtype=np.float32))
+    first, second = (write_prediction(prediction, tmp_path / name) for name in ("a.npz", "b.npz"))
+    assert first == second
+    again = read_prediction(tmp_path / "a.npz")
+    np.testing.assert_array_equal(again.nodes, prediction.nodes)
+    np.testing.assert_array_equal(again.scores, prediction.scores)
+    assert again.classes.tolist() == [1, 0, 0]
+
+
+def test_predictions_are_never_unpickled(tmp_path: Path) -> None:
+    np.savez(tmp_path / "bad.npz", nodes=np.array([{}], dtype=object), scores=np.zeros((1, 2)))
+    with pytest.raises(RecordError, match=r"bad\.npz"):
+        read_prediction(tmp_path / "bad.npz")
+    (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04")
+    with pytest.raises(RecordError, match=r"bad\.npz"):
+        read_prediction(tmp_path / "bad.npz")

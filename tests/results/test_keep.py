@@ -1,0 +1,97 @@
+"""Kept results: compact, merged with what is there, never a mixture of two versions of the code."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from lab import cells
+
+from magbench.errors import OutputError, RecordError
+from magbench.results.frame import StoredCell, read_cells
+from magbench.results.keep import keep, kept_predictions, kept_records
+
+
+@pytest.fixture
+def stored(finished: Path) -> list[StoredCell]:
+    return read_cells(finished)
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_round_trip(stored: list[StoredCell], tmp_path: Path) -> None:
+    keep(stored, tmp_path)
+    assert {record.run_id: record for record in kept_records(tmp_path)} == {c.record.run_id: c.record for c in stored}
+    for cell in stored:
+        record, prediction = cell.record, cell.prediction()
+        arrays = kept_predictions(tmp_path / "node_classification" / "toy@1" / f"{record.method.name}.npz")
+        kept = arrays[f"classes_{record.protocol}_{record.seed}"]
+        assert kept.dtype == np.uint16
+        np.testing.assert_array_equal(kept, prediction.classes)
+        np.testing.assert_array_equal(arrays[f"nodes_{record.protocol}_{record.seed}"], prediction.nodes)
+
+
+def test_the_same_cells_give_the_same_bytes(stored: list[StoredCell], tmp_path: Path) -> None:
+    keep(stored, tmp_path / "a")
+    keep(reversed(stored), tmp_path / "b")
+    keep(stored, tmp_path / "b")
+    assert content(tmp_path / "a") == content(tmp_path / "b")
+
+
+def test_seeds_are_merged(stored: list[StoredCell], tmp_path: Path) -> None:
+    keep(stored, tmp_path / "once")
+    for seed in (2, 0, 1):
+        keep([cell for cell in stored if cell.record.seed == seed], tmp_path / "thrice")
+    assert content(tmp_path / "once") == content(tmp_path / "thrice")
+
+
+def test_cells_of_older_code_make_room(stored: list[StoredCell], tmp_path: Path) -> None:
+    keep(stored, tmp_path)
+    (cell,) = [cell for cell in stored if cell.record.method.name == "mlp" and cell.record.seed == 1]
+    newer = dataclasses.replace(cell, record=cell.record.model_copy(update={"key": "f" * 64}))
+    keep([newer], tmp_path)
+    left = [record for record in kept_records(tmp_path) if record.method.name == "mlp"]
+    assert [(record.key, record.seed) for record in left] == [("f" * 64, 1)]
+    arrays = kept_predictions(tmp_path / "node_classification" / "toy@1" / "mlp.npz")
+    assert sorted(arrays) == ["classes_short@1_1", "nodes_short@1_1"]
+
+
+def test_failures_are_not_kept(stored: list[StoredCell], tmp_path: Path) -> None:
+    failed = [dataclasses.replace(c, record=c.record.model_copy(update={"status": "failed"})) for c in stored]
+    assert keep(failed, tmp_path) == []
+    assert kept_records(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_written(stored: list[StoredCell], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="cannot be written"):
+        keep(stored, tmp_path / "file")
+
+
+def test_a_full_disk_leaves_the_old_files(
+    stored: list[StoredCell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep([cell for cell in stored if cell.record.seed == 0], tmp_path)
+    before = content(tmp_path)
+
+    def full(path: Path, content: bytes) -> int:
+        path.touch()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        keep(stored, tmp_path)
+    assert content(tmp_path) == before
+
+
+def test_damaged_predictions_are_named(stored: list[StoredCell], tmp_path: Path) -> None:
+    keep(stored, tmp_path)
+    path = tmp_path / "node_classification" / "toy@1" / "mlp.npz"
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(RecordError, match=r"mlp\.npz"):
+        kept_predictions(path)
+    assert cells(tmp_path) == {}

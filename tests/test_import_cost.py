@@ -1,0 +1,49 @@
+"""``magbench --help`` answers at once: no numpy, torch or pandas, under 0.2 s of CPU."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import json, sys
+sys.argv = ["magbench", *{arguments!r}]
+from magbench.cli.app import main
+try:
+    main()
+except SystemExit:
+    pass
+heavy = {{"numpy", "torch", "pandas", "torch_geometric", "scipy", "sklearn"}}
+print(json.dumps(sorted(heavy & set(sys.modules))), file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["version"]])
+def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-c", SCRIPT.format(arguments=arguments)], capture_output=True, text=True)
+    assert json.loads(done.stderr) == []
+    assert done.stdout
+
+
+def test_the_api_is_cheap_to_import() -> None:
+    code = "import sys, magbench.api; sys.exit(bool({'numpy', 'torch', 'pandas'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_cpu_seconds() -> None:
+    """The minimum of several tries: a busy machine makes a try slower, never faster."""
+    assert min(cpu_seconds() for _ in range(5)) < 0.2
+
+
+def cpu_seconds() -> float:
+    """User and system seconds of one ``magbench --help``."""
+    command = [sys.executable, "-m", "magbench.cli.app", "--help"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    return usage.ru_utime + usage.ru_stime

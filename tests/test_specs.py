@@ -1,0 +1,136 @@
+"""Specifications: what a bad TOML file is told, and digests that follow the content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from magbench.errors import SpecError
+from magbench.specs import DatasetSpec, MethodSpec, Protocol, Spec, Suite, TaskSpec, canonical_hash, read_toml
+
+DATASET = """
+name = "d"
+version = 1
+title = "D"
+source = "store"
+features = ["f"]
+modalities = ["text"]
+licence = "CC0-1.0"
+"""
+METHOD = """
+name = "m"
+kind = "encoder"
+class = "package:Class"
+title = "M"
+"""
+TASK = """
+family = "nc"
+name = "t"
+version = 1
+title = "T"
+task_class = "a:b"
+dataset = "d"
+metrics = ["accuracy"]
+select = "accuracy"
+"""
+SUITE = """
+name = "s"
+title = "S"
+protocol = "standard@1"
+tasks = ["nc/t"]
+methods = ["mlp"]
+"""
+PROTOCOL = """
+name = "p"
+version = 1
+title = "P"
+ranked = false
+seeds = [0]
+[training]
+lr = 0.1
+weight_decay = 0
+hidden = 1
+layers = 1
+dropout = 0
+max_epochs = 1
+patience = 1
+validate_every = 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "text", "expected"),
+    [
+        (
+            DatasetSpec,
+            DATASET.replace('"store"', '"cloud"'),
+            ["source", "'embedded', 'synthetic' or 'store'", "'cloud'"],
+        ),
+        (DatasetSpec, DATASET + "colour = 1\n", ["colour", "not permitted", "Allowed fields: name, version"]),
+        (DatasetSpec, DATASET.replace('licence = "CC0-1.0"\n', ""), ["licence", "required"]),
+        (
+            DatasetSpec,
+            DATASET.replace("version = 1", "version = 0"),
+            ["version", "greater than or equal to 1", "found 0"],
+        ),
+        (DatasetSpec, DATASET.replace('["f"]', "[]"), ["features", "at least 1"]),
+        (DatasetSpec, "name =", ["cannot be read as TOML"]),
+        (MethodSpec, METHOD.replace('"encoder"', '"decoder"'), ["kind", "'decoder'"]),
+        (MethodSpec, METHOD.replace("package:Class", "package.Class"), ["class", "'package.Class'"]),
+        (MethodSpec, METHOD.replace('"m"', '"My-Method"'), ["name", "'My-Method'"]),
+        (TaskSpec, TASK + "[split]\ntrain = 0.9\n", ["split", "must be 1, found 1.3"]),
+        (TaskSpec, TASK.replace('["accuracy"]', "[]"), ["metrics", "at least 1"]),
+        (Suite, SUITE.replace('["mlp"]', '"mlp"'), ["methods", "tuple"]),
+        (Protocol, PROTOCOL.replace("lr = 0.1", "lr = 0"), ["training.lr", "greater than 0"]),
+        (Protocol, PROTOCOL.replace("[0]", '["a"]'), ["seeds.0", "integer", "'a'"]),
+    ],
+)
+def test_bad_files(model: type[Spec], text: str, expected: list[str], tmp_path: Path) -> None:
+    path = tmp_path / "spec.toml"
+    path.write_text(text)
+    with pytest.raises(SpecError) as caught:
+        model.from_toml(path)
+    message = str(caught.value)
+    for part in [str(path), *expected]:
+        assert part in message
+    assert "\n" not in message
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="No such file"):
+        read_toml(tmp_path / "nothing.toml")
+
+
+def test_good_files(tmp_path: Path) -> None:
+    for model, text in (
+        (DatasetSpec, DATASET),
+        (MethodSpec, METHOD),
+        (TaskSpec, TASK),
+        (Suite, SUITE),
+        (Protocol, PROTOCOL),
+    ):
+        (tmp_path / "spec.toml").write_text(text)
+        assert model.from_toml(tmp_path / "spec.toml").digest() == model.from_toml(tmp_path / "spec.toml").digest()
+
+
+def test_defaults_fill_what_the_file_leaves_out(tmp_path: Path) -> None:
+    (tmp_path / "spec.toml").write_text(TASK.replace('family = "nc"\n', "").replace('title = "T"', 'title = "own"'))
+    task = TaskSpec.from_toml(tmp_path / "spec.toml", family="nc", title="shared")
+    assert (task.id, task.title) == ("nc/t", "own")
+
+
+def test_the_digest_follows_every_field() -> None:
+    task = TaskSpec(
+        family="nc", name="t", version=1, title="T", task_class="a:b", dataset="d", metrics=("m",), select="m"
+    )
+    assert task.digest() != task.model_copy(update={"label": "other"}).digest()
+    assert task.digest() != task.model_copy(update={"version": 2}).digest()
+
+
+def test_canonical_hash() -> None:
+    """sha256 of ``{"a":[1,"é"],"b":null}`` in UTF-8, whatever the order of the keys."""
+    import hashlib
+
+    expected = hashlib.sha256('{"a":[1,"é"],"b":null}'.encode()).hexdigest()
+    assert canonical_hash({"b": None, "a": [1, "é"]}) == expected
