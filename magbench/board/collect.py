@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -51,13 +51,21 @@ def _report_cell(cell: StoredCell, registry: Registry, graphs: dict[str, MAG], w
         scores={score.metric: score.value for score in record.scores},
         n_test=record.scores[0].n if record.scores else 0,
         history=cell.history(),
-        telemetry=record.telemetry,
+        telemetry=_telemetry(record.telemetry),
+        keys={"key": record.key, "data": record.dataset.sha256 or "", "source": record.method.source.sha256},
         cost=record.cost.model_dump(),
         params=record.method.params,
         protocol=record.protocol,
         env=record.env,
         sample=_sample(cell, graphs[record.dataset.id], registry.task(record.task.id).label) if with_sample else [],
     )
+
+
+def _telemetry(measured: Mapping[str, float]) -> dict[str, float]:
+    """The means over modalities, without the regulariser's name where there is only one."""
+    means = {name: value for name, value in measured.items() if name.count(".") == 1}
+    owners = {name.partition(".")[0] for name in means}
+    return {name.partition(".")[2] if len(owners) == 1 else name: value for name, value in means.items()}
 
 
 def _sample(cell: StoredCell, mag: MAG, label: str) -> list[Sample]:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from magbench.board.cells import ReportCell
-from magbench.stats.frames import split_label
 
 _ERROR = 4_000
 
@@ -51,16 +50,14 @@ def identities(cells: Sequence[ReportCell]) -> tuple[tuple[str, ...], tuple[tupl
 
 
 def commands(cells: Sequence[ReportCell]) -> tuple[str, ...]:
-    """The `magbench run` lines that make these cells again, one for each task, protocol and set of options."""
-    groups: dict[tuple[str, str, tuple[str, ...]], dict[str, set[int]]] = {}
+    """The `magbench run` lines that make these cells again, one for each task and protocol."""
+    groups: dict[tuple[str, str], dict[str, set[int]]] = {}
     for cell in sorted(cells, key=lambda cell: (cell.task, cell.protocol, cell.method, cell.seed)):
-        name, options = _name_and_options(cell.method)
-        groups.setdefault((cell.task, cell.protocol, options), {}).setdefault(name, set()).add(cell.seed)
+        groups.setdefault((cell.task, cell.protocol), {}).setdefault(cell.method, set()).add(cell.seed)
     lines = []
-    for (task, protocol, options), methods in groups.items():
+    for (task, protocol), methods in groups.items():
         seeds = _seeds(set().union(*methods.values()))
-        words = ["magbench", "run", "-t", task.partition("@")[0], *(word for name in methods for word in ("-m", name))]
-        words += [word for option in options for word in ("-o", option)]
+        words = ["magbench", "run", "-t", task, *(word for name in methods for word in ("-m", name))]
         lines.append(shlex.join([*words, "--protocol", protocol, "--seeds", seeds]))
     return tuple(lines)
 
@@ -74,18 +71,6 @@ def flatten(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         elif value is not None:
             flat[f"{prefix}{name}"] = str(value)
     return flat
-
-
-def _name_and_options(label: str) -> tuple[str, tuple[str, ...]]:
-    """``sage+optimag[lam=10]`` as the name ``sage+optimag`` and the options ``("optimag.lam=10",)``."""
-    names, options, rest = [], [], label
-    while rest:
-        part, rest = split_label(rest)
-        name, _, inner = part.partition("[")
-        names.append(name)
-        options += [f"{name}.{option.strip()}" for option in inner.removesuffix("]").split(",") if option.strip()]
-        rest = rest[1:]
-    return "+".join(names), tuple(options)
 
 
 def _seeds(seeds: Iterable[int]) -> str:
