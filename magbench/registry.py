@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
@@ -210,9 +211,8 @@ def register(kind: str, name: str, **metadata: Any) -> Callable[[ClassT], ClassT
 
 def _run_module(path: Path) -> ModuleType:
     """Execute a user's file as a module whose name is stable for its path, so that forked workers find it again."""
-    name = f"magbench_user_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}_{path.stem}"
-    if not name.isidentifier():
-        raise MethodError(f"{path}: the file's name must be a Python identifier, e.g. my_method.py.")
+    digest = hashlib.sha256(str(path).encode()).hexdigest()[:12]
+    name = f"magbench_user_{digest}_{re.sub(r'[^a-zA-Z0-9_]', '_', path.stem)}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise MethodError(f"{path} cannot be imported.")

@@ -25,6 +25,7 @@ def compare(
     Example: `magbench compare sage sage+optimag -t nc/emoji`.
     """
     from magbench.cli.output import print_json, print_table
+    from magbench.errors import UnknownNameError
     from magbench.method_string import parse_method
     from magbench.registry import Registry
     from magbench.results.frame import newest, one_protocol, read_cells, scores_frame
@@ -38,6 +39,11 @@ def compare(
         registry = Registry.default()
         frame = frame[frame["task"].isin([registry.task(name).versioned_id for name in task])]
     first, second = str(parse_method(a)), str(parse_method(b))
+    for name in (first, second):
+        if name not in set(frame["method"]):
+            raise UnknownNameError(
+                "method among these results", name, set(frame["method"]), f"Run it with -m '{name}'."
+            )
     table = paired(frame, first, second, metric=metric, missing="drop")
     ranks = _across(frame, first, second, metric)
     if json:

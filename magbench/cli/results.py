@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -87,10 +88,10 @@ def show_table(cells: Sequence[StoredCell], metric: str) -> None:
             "protocol": row["protocol"],
             "method": row["method"],
             "seeds": row["n_seeds"],
-            metric: f"{row['mean']:.4f} ± {row['std']:.4f}",
-            "interval": f"[{row['low']:.4f}, {row['high']:.4f}]",
-            "gain": "" if row["difference"] != row["difference"] else f"{row['difference']:+.4f}",
-            "p": "" if row["p_holm"] != row["p_holm"] else f"{row['p_holm']:.3f}",
+            metric: f"{row['mean']:.4f}" + (f" ± {row['std']:.4f}" if row["n_seeds"] > 1 else ""),
+            "interval": f"[{row['low']:.4f}, {row['high']:.4f}]" if row["n_seeds"] > 1 else "",
+            "gain": "" if isnan(row["difference"]) else f"{row['difference']:+.4f}",
+            "p": "" if isnan(row["p_holm"]) else f"{row['p_holm']:.3f}",
         }
         for row in found
     ]

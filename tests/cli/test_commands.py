@@ -63,6 +63,14 @@ def test_one_seed_has_no_interval(lab: Lab, tmp_path: Path) -> None:
     outcome = lab.run("-t", "nc/toy", "-m", "label_propagation", "--seeds", "2", "--out", tmp_path, "--json")
     assert outcome.code == 0, outcome.err
     assert outcome.json()["results"][0]["std"] is None
+    assert "nan" not in lab.call("results", "ls", "--runs", tmp_path).out
+
+
+def test_compare_names_a_method_without_results(lab: Lab, finished: Path) -> None:
+    message = lab.call("compare", "mlp", "gcn", "--runs", finished).one_message()
+    assert "'gcn'" in message
+    assert "label_propagation, mlp, mlp[hidden=8]" in message
+    assert "-m 'gcn'" in message
 
 
 def test_a_plan_runs_nothing(lab: Lab, tmp_path: Path) -> None:

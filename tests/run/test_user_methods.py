@@ -64,6 +64,7 @@ def mine(tmp_path: Path) -> Path:
     folder.mkdir()
     (tmp_path / "my_method.py").write_text(ENCODER)
     (tmp_path / "majority.py").write_text(PLAIN)
+    (tmp_path / "my majority-2.py").write_text(PLAIN.replace("majority", "second"))
     (tmp_path / "shrink.py").write_text(PENALTY)
     (folder / "__init__.py").write_text(ENCODER.replace('@register_encoder("mine")\n', ""))
     (folder / "method.toml").write_text(TOML)
@@ -77,6 +78,7 @@ def test_every_way_works(lab: Lab, mine: Path, monkeypatch: pytest.MonkeyPatch) 
         "my_method.py+dagr",
         "my_method.py[hidden=4]",
         "./majority.py",
+        "./my majority-2.py",
         "./our_folder",
         "mlp+./shrink.py[lam=0.5]",
     )
@@ -89,6 +91,7 @@ def test_every_way_works(lab: Lab, mine: Path, monkeypatch: pytest.MonkeyPatch) 
         "mine[dropout=0.2]+dagr",
         "mine[dropout=0.2,hidden=4]",
         "majority",
+        "second",
         "ours",
         "mlp+shrink[lam=0.5]",
     }
