@@ -68,7 +68,7 @@ def run(
         )
         cells = request.plan(out)
     todo = pending(cells, overwrite)  # type: ignore[arg-type]
-    workers = jobs or os.cpu_count() or 1
+    workers = jobs or _cores()
     if plan:
         _show_plan(cells, todo, workers, json)
         return
@@ -82,6 +82,11 @@ def run(
         )
         raise typer.Exit(130) from None
     _conclude(cells, request.tasks[0].primary, out, json)
+
+
+def _cores() -> int:
+    """Cores this process may use: a batch system or a container often grants fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _execute(todo: list[Cell], total: int, out: Path, jobs: int, timeout: float | None, scheduler: str | None) -> None:

@@ -6,6 +6,7 @@ nothing that matters has changed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,17 +153,15 @@ def parse_seeds(text: str, protocol: Protocol) -> list[int]:
         OptionError: another form, a falling range, or a seed the protocol does not have.
     """
     seeds: list[int] = []
-    for item in text.split(","):
-        first, dash, last = item.strip().partition("-")
-        if not first.isdigit() or (dash and not last.isdigit()):
-            raise OptionError(f"Seeds {text!r}: {item.strip()!r} is neither a number nor a range such as 0-3.")
-        low, high = int(first), int(last) if dash else int(first)
+    for item in map(str.strip, text.split(",")):
+        match = re.fullmatch(r"([0-9]+)(?:-([0-9]+))?", item)
+        if match is None:
+            raise OptionError(f"Seeds {text!r}: {item!r} is neither a number nor a range such as 0-3.")
+        low, high = int(match[1]), int(match[2] or match[1])
         if high < low:
-            raise OptionError(f"Seeds {text!r}: the range {item.strip()!r} falls; write {high}-{low}.")
-        if high not in protocol.seeds or low not in protocol.seeds:
-            raise OptionError(
-                f"Seeds {text!r}: {item.strip()!r} is not among those of protocol {protocol.id}, "
-                f"{', '.join(map(str, protocol.seeds))}."
-            )
+            raise OptionError(f"Seeds {text!r}: the range {item!r} falls; write {high}-{low}.")
+        if not {low, high} <= set(protocol.seeds) or not set(range(low, high + 1)) <= set(protocol.seeds):
+            known = ", ".join(map(str, protocol.seeds))
+            raise OptionError(f"Seeds {text!r}: protocol {protocol.id} has seeds {known}; found {item!r}.")
         seeds += [seed for seed in range(low, high + 1) if seed not in seeds]
     return seeds

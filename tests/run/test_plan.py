@@ -1,0 +1,96 @@
+"""The plan: seeds, keys that follow everything that can change a score, folders, and what still has to run."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from lab import Lab, cells
+
+from magbench.errors import OptionError, RecordError
+from magbench.registry import Registry
+from magbench.run.plan import Cell, parse_seeds, pending
+from magbench.run.request import make_request
+from magbench.specs import Protocol
+
+STANDARD = Registry.default().protocol("standard@1")
+
+
+@pytest.mark.parametrize(
+    ("text", "seeds"),
+    [
+        ("0", [0]),
+        ("0-3", [0, 1, 2, 3]),
+        ("0,2,5", [0, 2, 5]),
+        (" 7 , 1-2 ", [7, 1, 2]),
+        ("1-3,2", [1, 2, 3]),
+        ("4-4", [4]),
+    ],
+)
+def test_seeds(text: str, seeds: list[int]) -> None:
+    assert parse_seeds(text, STANDARD) == seeds
+
+
+@pytest.mark.parametrize(
+    "text", ["", ",", "a", "-1", "1-", "-", "1--2", "1.5", "9-3", "10", "0-10", "8-99999999999999", "²"]
+)
+def test_seeds_refused(text: str) -> None:
+    with pytest.raises(OptionError, match="Seeds "):
+        parse_seeds(text, STANDARD)
+
+
+def test_a_range_over_a_gap_is_refused() -> None:
+    gap = Protocol.model_validate({**STANDARD.model_dump(), "seeds": (0, 1, 5)})
+    with pytest.raises(OptionError, match="Seeds '0-5'"):
+        parse_seeds("0-5", gap)
+
+
+def plan(lab: Lab, *methods: str, **options: object) -> list[Cell]:
+    with lab.environment():
+        arguments = {"tasks": ["nc/toy"], "methods": methods, "protocol": "short@1", "seeds": "0", **options}
+        return make_request(**arguments).plan(lab.root / "planned")  # type: ignore[arg-type]
+
+
+def test_every_method_has_its_first_seed_early(lab: Lab) -> None:
+    found = plan(lab, "mlp", "gcn", seeds="0-1")
+    assert [(cell.method, cell.seed) for cell in found] == [("mlp", 0), ("gcn", 0), ("mlp", 1), ("gcn", 1)]
+    assert len({cell.folder for cell in found}) == len({cell.run_id for cell in found}) == 4
+    assert len({cell.key for cell in found}) == 2
+
+
+def test_the_same_method_twice_is_one(lab: Lab) -> None:
+    assert len(plan(lab, "mlp", "mlp", "mlp[]")) == 1
+    assert len(plan(lab, "mlp[dropout=0.5,lr=1]", "mlp[lr=1.0,dropout=0.50]")) == 1
+
+
+def test_the_key_follows_what_can_change_a_score(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    (before,) = plan(lab, "mlp")
+    assert plan(lab, "mlp")[0].key == before.key
+    (option,) = plan(lab, "mlp", options=["mlp.dropout=0.4"])
+    (task,) = plan(lab, "mlp", tasks=["nc/synthetic-conflict"])
+    (protocol,) = plan(lab, "mlp", protocol="standard@1")
+    monkeypatch.setattr("magbench.ENGINE", 10**6)
+    (engine,) = plan(lab, "mlp")
+    assert len({cell.key for cell in (before, option, task, protocol, engine)}) == 5
+
+
+def test_a_long_method_string_has_a_folder(lab: Lab) -> None:
+    (cell,) = plan(lab, "mlp+optimag[" + ",".join(["rho=0.123456789", "eps=0.0123456789"] * 1) + "]")
+    long = dataclasses.replace(cell, method=cell.method * 20)
+    assert all(len(part) <= 100 for part in long.folder.relative_to(lab.root).parts)
+
+
+def test_what_still_has_to_run(lab: Lab, finished: Path) -> None:
+    found = [dataclasses.replace(cell, out=str(finished)) for cell in plan(lab, "mlp", "gcn", seeds="0-3")]
+    todo = {(cell.method, cell.seed) for cell in pending(found, "missing")}
+    assert todo == {("mlp", 3), *(("gcn", seed) for seed in range(4))}
+    assert pending(found, "always") == found
+
+
+def test_a_record_of_another_key_is_refused(lab: Lab, finished: Path) -> None:
+    cell = dataclasses.replace(plan(lab, "mlp")[0], out=str(finished))
+    assert cell.folder == cells(finished)["mlp 0"]
+    collision = dataclasses.replace(cell, key=cell.key[:16] + "0" * 48)
+    with pytest.raises(RecordError, match="another key"):
+        pending([collision], "missing")
