@@ -187,7 +187,7 @@ def _show_plan(cells: list[Cell], todo: list[Cell], jobs: int, json: bool) -> No
         )
         return
     print_table(rows, {"task": "task", "method": "method", "cells": "cells to run", "s_cell": "s a cell"})
-    took = time.strftime("%H:%M:%S", time.gmtime(estimate))
-    print(
-        f"{len(todo)} of {len(cells)} cells to run; about {took} with {jobs} jobs, {unknown} cells without an estimate."
-    )
+    took = time.strftime("%H:%M:%S", time.gmtime(estimate)) + f" with {jobs} jobs"
+    about = "no cell like them has run before" if not known else f"about {took}"
+    rest = f", and {unknown} cells without an estimate" if known and unknown else ""
+    print(f"{len(todo)} of {len(cells)} cells to run; {about}{rest}." if todo else f"All {len(cells)} cells are there.")
