@@ -24,8 +24,11 @@ class UnknownNameError(MagbenchError):
     """
 
     def __init__(self, kind: str, found: str, allowed: Iterable[str], hint: str = "") -> None:
-        self.kind, self.found, self.allowed = kind, found, sorted(allowed)
+        self.kind, self.found, self.allowed, self.hint = kind, found, sorted(allowed), hint
         super().__init__(" ".join(part for part in (f"Unknown {kind} {found!r}.", self._suggestion(), hint) if part))
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), (self.kind, self.found, self.allowed, self.hint)
 
     def _suggestion(self) -> str:
         near = get_close_matches(self.found, self.allowed, n=1, cutoff=0.5)
@@ -55,3 +58,7 @@ class OutputError(MagbenchError):
 
 class RecordError(MagbenchError):
     """A stored result that cannot be read or belongs to another schema."""
+
+
+class MagbenchWarning(UserWarning):
+    """Anything magbench carries on with, but that a user should know about; a run shows each once."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from magbench.results.frame import StoredCell
+    from magbench.results.record import Record
 
 app = typer.Typer(help="Show finished cells, or keep them in the leaderboard.", no_args_is_help=True)
 Runs = Annotated[Path, typer.Option(help="Folder of results.")]
@@ -21,20 +21,22 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def ls(
     runs: Runs = Path("runs"),
     metric: Annotated[str, typer.Option(help="Metric shown.")] = "accuracy",
+    kept: Annotated[bool, typer.Option("--kept", help="Show the kept results of the checkout instead.")] = False,
     json: Json = False,
 ) -> None:
-    """Show the table of a runs folder.
+    """Show the table of a runs folder, or of the kept results.
 
     Example: `magbench results ls --metric macro_f1`.
     """
     from magbench.cli.output import print_json
     from magbench.results.frame import newest, read_cells
+    from magbench.results.keep import kept_records
 
-    cells = newest(read_cells(runs))
+    records = kept_records() if kept else [cell.record for cell in newest(read_cells(runs))]
     if json:
-        print_json(table_rows(cells, metric))
+        print_json(table_rows(records, metric))
     else:
-        show_table(cells, metric)
+        show_table(records, metric)
 
 
 @app.command()
@@ -59,29 +61,29 @@ def keep(
         )
 
 
-def table_rows(cells: Sequence[StoredCell], metric: str) -> list[dict[str, Any]]:
+def table_rows(records: Sequence[Record], metric: str) -> list[dict[str, Any]]:
     """The results table as plain rows; empty without a finished cell."""
     from magbench.errors import UnknownNameError
     from magbench.results.table import results_table
 
-    known = {score.metric for cell in cells for score in cell.record.scores}
+    known = {score.metric for record in records for score in record.scores}
     if not known:
         return []
     if metric not in known:
         raise UnknownNameError("metric", metric, known)
     rows: list[dict[str, Any]] = []
-    for protocol in sorted({cell.record.protocol for cell in cells if cell.record.status == "ok"}):
-        table = results_table([cell for cell in cells if cell.record.protocol == protocol], metric)
+    for protocol in sorted({record.protocol for record in records if record.status == "ok"}):
+        table = results_table([record for record in records if record.protocol == protocol], metric)
         rows += [{"protocol": protocol, **row} for row in table.to_dict("records")]
     return rows
 
 
-def show_table(cells: Sequence[StoredCell], metric: str) -> None:
+def show_table(records: Sequence[Record], metric: str) -> None:
     """Print mean ± std, the 95 % interval, and the gain over the plain host with its Holm-corrected p."""
     from magbench.cli.output import print_table
 
-    found = table_rows(cells, metric)
-    several = len({row["protocol"] for row in found}) > 1
+    found = table_rows(records, metric)
+    same = {key: len({row[key] for row in found}) <= 1 for key in ("task", "protocol")}
     rows = [
         {
             "task": row["task"],
@@ -96,8 +98,7 @@ def show_table(cells: Sequence[StoredCell], metric: str) -> None:
         for row in found
     ]
     headings = {
-        "task": "task",
-        **({"protocol": "protocol"} if several else {}),
+        **{key: key for key in ("task", "protocol") if not same[key]},
         "method": "method",
         "seeds": "seeds",
         metric: f"{metric} (mean ± std)",
@@ -105,4 +106,5 @@ def show_table(cells: Sequence[StoredCell], metric: str) -> None:
         "gain": "gain over host",
         "p": "p (Holm)",
     }
-    print_table(rows, headings)
+    title = ", ".join(str(rows[0][key]) for key in ("task", "protocol") if rows and same[key])
+    print_table(rows, headings, title)

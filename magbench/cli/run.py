@@ -92,8 +92,9 @@ def _cores() -> int:
 def _execute(todo: list[Cell], total: int, out: Path, jobs: int, timeout: float | None, scheduler: str | None) -> None:
     from magbench.cli.progress import progress_display
     from magbench.run.cell import remove_orphans
+    from magbench.run.cluster import run_dask
     from magbench.run.provenance import magbench_part
-    from magbench.run.scheduler import run_dask, run_local
+    from magbench.run.scheduler import run_local
 
     if len(todo) < total:
         print(f"{total - len(todo)} of {total} cells are there already.", file=sys.stderr)
@@ -116,16 +117,17 @@ def _conclude(cells: list[Cell], metric: str, out: Path, json: bool) -> None:
     from magbench.run.cell import cannot_write
 
     stored = [StoredCell(record, cell.folder) for cell in cells if (record := cell.record()) is not None]
-    failed = [cell.record for cell in stored if cell.record.status != "ok"]
+    records = [cell.record for cell in stored]
+    failed = [record for record in records if record.status != "ok"]
     try:
         page = write_run_report(stored, out / "report")
     except OSError as error:
         raise cannot_write(out / "report", error) from error
     if json:
-        print_json({"results": table_rows(stored, metric), "failed": _failures(failed), "report": str(page)})
+        print_json({"results": table_rows(records, metric), "failed": _failures(failed), "report": str(page)})
     else:
         if len(failed) < len(stored):
-            show_table(stored, metric)
+            show_table(records, metric)
         print(f"Report: {page}")
     _warn(stored)
     for failure in _failures(failed):

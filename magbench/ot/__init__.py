@@ -2,7 +2,6 @@
 
 from magbench.ot.costs import anchor_cost, graph_cost, modality_cost
 from magbench.ot.ufgw import (
-    MagbenchWarning,
     MassCollapseWarning,
     NotConvergedWarning,
     UFGWResult,
@@ -10,7 +9,6 @@ from magbench.ot.ufgw import (
 )
 
 __all__ = [
-    "MagbenchWarning",
     "MassCollapseWarning",
     "NotConvergedWarning",
     "UFGWResult",

@@ -22,16 +22,12 @@ import torch
 from torch import Tensor
 
 from magbench.checks import choice
-from magbench.errors import OptionError
+from magbench.errors import MagbenchWarning, OptionError
 from magbench.ot.problem import UFGWProblem, check_iterations, check_problem
 from magbench.ot.sinkhorn import Problem, SinkhornResult, kappa, sinkhorn
 
 _COLLAPSED_MASS = 0.05
 _UNSETTLED_CHANGE = 1e-3
-
-
-class MagbenchWarning(UserWarning):
-    """Anything magbench computes on with, but that a user should know about."""
 
 
 class MassCollapseWarning(MagbenchWarning):

@@ -18,9 +18,8 @@ import torch
 from pydantic import BeforeValidator, Field
 from torch import Tensor
 
-from magbench.errors import MethodError
+from magbench.errors import MagbenchWarning, MethodError
 from magbench.options import Options, parse_options
-from magbench.ot.ufgw import MagbenchWarning
 
 Diagnostics = dict[str, float]
 

@@ -20,9 +20,10 @@ import torch
 from pydantic import Field, ValidationInfo, field_validator
 from torch import Tensor
 
+from magbench.errors import MagbenchWarning
 from magbench.ot.costs import anchor_cost, relative_eps
 from magbench.ot.diagonal import diagonal_plan, off_diagonal_share
-from magbench.ot.ufgw import MagbenchWarning, MassCollapseWarning, NotConvergedWarning, UFGWResult, ufgw
+from magbench.ot.ufgw import MassCollapseWarning, NotConvergedWarning, UFGWResult, ufgw
 from magbench.regularizers.alignment import AlignmentOptions, Costs, GraphAlignment, structure_term
 from magbench.regularizers.base import Diagnostics, OptionalNumber, RegularizerOptions
 

@@ -1,4 +1,4 @@
-"""Schedulers: run cells in isolated processes on this machine, or send them to a Dask cluster that does the same.
+"""The scheduler: cells in isolated processes of this machine, so many at a time.
 
 A crash, an out-of-memory kill or a time-out of one cell becomes a record, and the others go on.
 """
@@ -12,13 +12,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib import import_module
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
-from magbench.errors import MagbenchError, OutputError
+from magbench.errors import OutputError
 from magbench.results.record import MagbenchPart, Record
 from magbench.run.cell import now, publish_failure
 from magbench.run.plan import Cell
@@ -71,53 +70,6 @@ def run_local(
     finally:
         for job in running:
             _kill(job)
-
-
-def run_dask(
-    cells: Sequence[Cell], code: MagbenchPart, *, address: str, timeout: float | None, progress: Progress
-) -> None:
-    """Run ``cells`` on the Dask cluster at ``address``; the runs folder must be shared with its workers.
-
-    Raises:
-        MagbenchError: the extra is not installed, no scheduler answers, or a worker lacks the method or the data.
-        OutputError: a result cannot be written, or is not where this process looks for it.
-    """
-    try:
-        distributed: Any = import_module("distributed")
-    except ImportError:
-        raise MagbenchError("--scheduler needs the extra: pip install 'magbench[distributed]'.") from None
-    from magbench.run.host import run_isolated
-
-    try:
-        client = distributed.Client(address, timeout=10)
-    except (OSError, ValueError) as error:
-        raise MagbenchError(
-            f"No Dask scheduler answers at {address!r}: {error}. Start one with `dask scheduler`, and give its address."
-        ) from None
-    with client:
-        futures = {client.submit(run_isolated, cell, code, timeout, key=cell.run_id): cell for cell in cells}
-        for cell in cells:
-            progress("start", cell, None)
-        try:
-            for future in distributed.as_completed(futures):
-                progress("end", futures[future], _collect(future, futures[future], code))
-        finally:
-            client.cancel([future for future in futures if not future.done()])
-
-
-def _collect(future: Any, cell: Cell, code: MagbenchPart) -> Record:
-    error = future.exception()
-    if isinstance(error, MagbenchError):
-        raise error
-    if error is not None:
-        return publish_failure(cell, code, "failed", f"The cluster lost the cell: {type(error).__name__}: {error}.")
-    record = cell.record()
-    if record is None:
-        raise OutputError(
-            f"{cell.folder} is missing although a worker has published it: --out must be a folder that the cluster's "
-            "workers share with this machine."
-        )
-    return record
 
 
 def start_server() -> Any:

@@ -65,9 +65,7 @@ def to_toml(lock: Lock) -> str:
     for name in sorted(lock):
         entry = lock[name]
         splits = "".join(f'  "{digest}",\n' for digest in entry["splits"])
-        blocks.append(
-            f'["{name}"]\nspec = "{entry["spec"]}"\ndataset = "{entry["dataset"]}"\nsplits = [\n{splits}]\n'
-        )
+        blocks.append(f'["{name}"]\nspec = "{entry["spec"]}"\ndataset = "{entry["dataset"]}"\nsplits = [\n{splits}]\n')
     return "\n".join(blocks)
 
 

@@ -78,11 +78,9 @@ def apply_assignments(
         UnknownNameError: an assignment fits no component of any method.
     """
     owners = sorted({part.name for string in strings for part in string.parts})
-    for owner, option, _ in assignments:
+    for owner, _, _ in assignments:
         if owner not in owners:
-            raise UnknownNameError(
-                "method in option", f"{owner}.{option}", owners, "Only methods of this run have options."
-            )
+            raise UnknownNameError("method in option", owner, owners, "Only methods of this run have options.")
     return [string.with_options(assignments) for string in strings]
 
 
@@ -96,7 +94,9 @@ def _check_kinds(string: MethodString, entries: Sequence[MethodEntry]) -> None:
         raise MethodError(f"{string}: {host.spec.name!r} is not an encoder, so regularisers cannot be added to it.")
     for entry in others:
         if entry.spec.kind != "regularizer":
-            raise MethodError(f"{string}: {entry.spec.name!r} is a {entry.spec.kind}, not a regulariser.")
+            raise MethodError(
+                f"{string}: {entry.spec.name!r} is of kind {entry.spec.kind!r}; only regularisers can be added."
+            )
     names = [entry.spec.name for entry in entries]
     if len(set(names)) < len(names):
         raise MethodError(f"{string}: a component may stand only once.")
@@ -108,7 +108,7 @@ def _options(entry: MethodEntry, part: Part, training: Training) -> dict[str, An
     base = {"encoder": Encoder, "method": Method, "regularizer": Regularizer}[kind]
     if not issubclass(cls, base):
         raise MethodError(
-            f"Method {entry.spec.name!r}: {cls.__name__} is registered as {kind} but is no {base.__name__}."
+            f"Method {entry.spec.name!r}: {cls.__name__} is registered with kind {kind!r} but is no {base.__name__}."
         )
     shared = {name: getattr(training, name) for name in _SHARED} if kind == "encoder" else {}
     values = {**shared, **entry.spec.defaults, **part.options}

@@ -7,7 +7,7 @@ import torch
 
 from magbench.ot import modality_cost, ufgw
 
-pytestmark = [pytest.mark.perf, pytest.mark.filterwarnings("ignore::magbench.ot.MagbenchWarning")]
+pytestmark = [pytest.mark.perf, pytest.mark.filterwarnings("ignore::magbench.errors.MagbenchWarning")]
 F64 = torch.float64
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from magbench.ot import MagbenchWarning
+from magbench.errors import MagbenchWarning
 from magbench.registry import Registry
 from magbench.regularizers import DistMatch, calibrated_weight
 from magbench.regularizers.base import Regularizer
@@ -33,7 +33,7 @@ def test_unknown_name_lists_what_there_is() -> None:
         _ = package.Optimag  # type: ignore[attr-defined]
 
 
-@pytest.mark.filterwarnings("ignore::magbench.ot.MagbenchWarning")
+@pytest.mark.filterwarnings("ignore::magbench.errors.MagbenchWarning")
 @pytest.mark.parametrize("name", NAMES)
 def test_every_preset_gives_a_loss_with_a_gradient(name: str, make_context: Any) -> None:
     entry = Registry.default().method(name)

@@ -12,7 +12,7 @@ from magbench.graph.ppr import ppr
 from magbench.ot import graph_cost, modality_cost
 from magbench.regularizers import DistMatch, GeometricConsistency, OptiMAG, PlaceboConstant, PlaceboPermuted
 
-pytestmark = pytest.mark.filterwarnings("ignore::magbench.ot.MagbenchWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::magbench.errors.MagbenchWarning")
 
 
 def _value(regularizer: Any, ctx: Any) -> float:

@@ -9,15 +9,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from magbench.errors import MethodError, OptionError
-from magbench.ot import MagbenchWarning
+from magbench.errors import MagbenchWarning, MethodError, OptionError
 from magbench.ot.costs import unit_rows
 from magbench.regularizers import DAGR
 from magbench.regularizers.dagr import two_task_weight
 from magbench.regularizers.dispersion import effective_rank
 
 F64 = torch.float64
-pytestmark = pytest.mark.filterwarnings("ignore::magbench.ot.MagbenchWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::magbench.errors.MagbenchWarning")
 
 
 def _parts(ctx: Any, **options: Any) -> tuple[Tensor, dict[str, float]]:

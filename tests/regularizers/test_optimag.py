@@ -14,11 +14,10 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor
 
 from magbench.data.synthetic import generate
-from magbench.errors import MethodError, OptionError
+from magbench.errors import MagbenchWarning, MethodError, OptionError
 from magbench.graph.ppr import ppr
 from magbench.graph.sampling import Neighbours, sample_nodes
 from magbench.ot import (
-    MagbenchWarning,
     MassCollapseWarning,
     NotConvergedWarning,
     anchor_cost,
@@ -31,7 +30,7 @@ from magbench.regularizers.alignment import Costs, structure_term
 from magbench.regularizers.optimag import DiagonalPlanWarning
 
 F64 = torch.float64
-pytestmark = pytest.mark.filterwarnings("ignore::magbench.ot.MagbenchWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::magbench.errors.MagbenchWarning")
 
 
 def _costs(n: int = 20, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:

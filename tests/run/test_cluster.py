@@ -11,11 +11,11 @@ from lab import Lab
 
 from magbench.errors import MagbenchError, OutputError
 from magbench.run.cell import make_temporary, remove_orphans
+from magbench.run.cluster import collect
 from magbench.run.host import Host
 from magbench.run.plan import Cell
 from magbench.run.provenance import magbench_part
 from magbench.run.request import make_request
-from magbench.run.scheduler import _collect
 
 
 class Future:
@@ -38,7 +38,7 @@ def cell(lab: Lab, tmp_path: Path) -> Cell:
 
 def test_a_lost_worker_is_a_record(lab: Lab, cell: Cell) -> None:
     with lab.environment():
-        record = _collect(Future(RuntimeError("KilledWorker")), cell, magbench_part())
+        record = collect(Future(RuntimeError("KilledWorker")), cell, magbench_part())
     assert record.status == "failed"
     assert record.error is not None
     assert "KilledWorker" in record.error.message
@@ -47,12 +47,12 @@ def test_a_lost_worker_is_a_record(lab: Lab, cell: Cell) -> None:
 
 def test_a_folder_that_is_not_shared(cell: Cell) -> None:
     with pytest.raises(OutputError, match="workers share with this machine"):
-        _collect(Future(), cell, magbench_part())
+        collect(Future(), cell, magbench_part())
 
 
 def test_what_the_user_can_mend_is_passed_on(cell: Cell) -> None:
     with pytest.raises(MagbenchError, match="no such method there"):
-        _collect(Future(MagbenchError("no such method there")), cell, magbench_part())
+        collect(Future(MagbenchError("no such method there")), cell, magbench_part())
 
 
 def test_a_dead_host_is_named(cell: Cell) -> None:

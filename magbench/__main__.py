@@ -1,0 +1,5 @@
+"""``python -m magbench``: the command line."""
+
+from magbench.cli.app import main
+
+main()
