@@ -1,12 +1,13 @@
 """Every shipped method and regulariser: fits, sees nothing hidden, and predicts what it predicted before.
 
-``python tests/baselines/test_baselines.py`` writes golden.json anew, after ENGINE in magbench/__init__.py was raised.
+``PYTHONPATH=tests python tests/baselines/test_baselines.py`` writes golden.json anew, after ENGINE in magbench/__init__.py was raised.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from magbench.specs import Protocol
 from magbench.tasks.views import NodeClassificationView, NodePrediction
 from magbench.train.compose import compose
 
+ROUNDING = 1e-3
 GOLDEN = Path(__file__).with_name("golden.json")
 REGISTRY = Registry.default()
 PROTOCOL = Protocol(name="short", version=1, title="", ranked=False, seeds=(0,), training=short_training())
@@ -31,7 +33,8 @@ METHODS = [*HOSTS, *(f"{host}+{name}" for host in ("mlp", "sage") for name in RE
 
 def predict(name: str, view: NodeClassificationView) -> NodePrediction:
     torch.set_num_threads(1)
-    string = parse_method(name).with_options([(part, "warmup", 0) for part in REGULARIZERS])
+    strong = [(part, key, value) for part in REGULARIZERS for key, value in (("warmup", 0), ("lam", 10))]
+    string = parse_method(name).with_options(strong)
     method = compose(string, REGISTRY, PROTOCOL).build()
     method.fit(view, seed=0)
     return method.predict(view)
@@ -68,7 +71,14 @@ def test_golden_predictions(name: str, view: NodeClassificationView) -> None:
     """Predictions move only when ENGINE does (or the method's own source); processors differ by rounding only."""
     golden = json.loads(GOLDEN.read_text())
     assert golden["engine"] == magbench.ENGINE, "ENGINE was raised: write golden.json anew (see this file's head)."
-    assert np.allclose(predict(name, view).scores[:5], golden["scores"][name], atol=2e-3)
+    assert np.allclose(predict(name, view).scores[:5], golden["scores"][name], atol=ROUNDING)
+
+
+def test_golden_predictions_tell_methods_apart() -> None:
+    """No two methods agree within the tolerance, so a change of any of them would be seen."""
+    scores = json.loads(GOLDEN.read_text())["scores"]
+    for a, b in combinations(METHODS, 2):
+        assert not np.allclose(scores[a], scores[b], atol=ROUNDING), (a, b)
 
 
 @pytest.mark.parametrize("name", HOSTS)
