@@ -1,6 +1,6 @@
 """Every shipped method and regulariser: fits, sees nothing hidden, and predicts what it predicted before.
 
-``PYTHONPATH=tests python tests/baselines/test_baselines.py`` writes golden.json anew, after ENGINE in magbench/__init__.py was raised.
+``PYTHONPATH=tests python tests/baselines/test_baselines.py`` writes golden.json anew, after ENGINE was raised.
 """
 
 from __future__ import annotations
