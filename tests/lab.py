@@ -11,6 +11,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -90,8 +91,7 @@ class Outcome:
         assert self.out == ""
         assert "Traceback" not in self.err
         assert [line.startswith("Error: ") for line in self.err.splitlines()].count(True) == 1, self.err
-        assert self.err.startswith("Error: ")
-        return self.err.removeprefix("Error: ").strip()
+        return self.err.partition("Error: ")[2].strip()
 
     def one_message_after_progress(self) -> str:
         """As :meth:`one_message`, for a command that was stopped while cells were running."""
@@ -157,7 +157,14 @@ class Lab:
         environment.pop("CI", None)
         pipe = subprocess.PIPE
         return subprocess.Popen(
-            command, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True, **options
+            command,
+            env=environment,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            start_new_session=True,
+            preexec_fn=_heed_interrupts,  # noqa: PLW1509 (no threads are running here)
+            **options,
         )
 
     def process(self, *arguments: object, **options: Any) -> Outcome:
@@ -165,6 +172,11 @@ class Lab:
         process = self.start(*arguments, **options)
         out, err = process.communicate(timeout=120)
         return Outcome(process.returncode, out, err)
+
+
+def _heed_interrupts() -> None:
+    """A shell's background jobs ignore SIGINT, and so would every process that tests start from one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def cells(out: Path) -> dict[str, Path]:

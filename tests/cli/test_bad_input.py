@@ -30,7 +30,7 @@ REFUSED = {
         (*RUN, "-o", "mlp.droput=.5"),
         ["mlp.droput", "Did you mean 'mlp.dropout'?", "Available: dropout, hidden, layers, lr"],
     ),
-    "option of nobody": ((*RUN, "-o", "sage.dropout=.5"), ["'sage.dropout'", "mlp"]),
+    "option of nobody": ((*RUN, "-o", "sage.dropout=.5"), ["method in option 'sage'", "mlp"]),
     "option form": ((*RUN, "-o", "dropout=.5"), ["'dropout=.5'", "METHOD.OPTION=VALUE"]),
     "option range": ((*RUN, "-o", "mlp.dropout=-1"), ["mlp.dropout = -1", "greater than or equal to 0"]),
     "option nan": ((*RUN, "-o", "mlp.lr=nan"), ["mlp.lr = nan", "finite"]),

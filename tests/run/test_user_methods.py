@@ -114,7 +114,10 @@ BROKEN = {
     "undecorated": (PLAIN.replace('@register_method("majority")', ""), ["registers no method", "@register_method"]),
     "import": ("import nowhere_to_be_found\n", ["does not run", "ModuleNotFoundError", "nowhere_to_be_found"]),
     "exit": ("raise SystemExit(0)\n", ["does not run", "SystemExit"]),
-    "wrong base": (PLAIN.replace("register_method", "register_encoder"), ["registered as encoder but is no Encoder"]),
+    "wrong base": (
+        PLAIN.replace("register_method", "register_encoder"),
+        ["registered with kind 'encoder' but is no Encoder"],
+    ),
     "taken": (PLAIN.replace('"majority"', '"mlp"'), ["'mlp'", "is taken by", "another name"]),
     "bad name": (PLAIN.replace('"majority"', '"My Method"'), ["My Method", "pattern"]),
     "two": (
