@@ -155,6 +155,7 @@ class Lab:
         command = [sys.executable, "-m", "magbench.cli.app", *map(str, arguments)]
         environment = {**os.environ, **self.variables, **options.pop("env", {})}
         environment.pop("CI", None)
+        options.setdefault("preexec_fn", _heed_interrupts)
         pipe = subprocess.PIPE
         return subprocess.Popen(
             command,
@@ -163,7 +164,6 @@ class Lab:
             stderr=pipe,
             text=True,
             start_new_session=True,
-            preexec_fn=_heed_interrupts,  # noqa: PLW1509 (no threads are running here)
             **options,
         )
 
