@@ -9,6 +9,7 @@ import copy
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from statistics import fmean
 
 import torch
 from torch import Tensor, nn
@@ -88,8 +89,7 @@ class Penalty:
         self.regularizer, self.options = regularizer, regularizer.options
         self.generator = torch.Generator().manual_seed((index + 1) * 2**32 + seed)
         self.weight: float | None = None if self.options.gradient_ratio is not None else self.options.lam
-        self.sums: dict[str, float] = defaultdict(float)
-        self.steps = 0
+        self.measured: dict[str, list[float]] = defaultdict(list)
 
     def due(self, epoch: int) -> bool:
         """Whether the regulariser takes part in this epoch (from 1); never at weight zero."""
@@ -102,13 +102,12 @@ class Penalty:
         if self.weight is None:
             self.weight = calibrated_weight(task_loss, loss, context.z, self.options.gradient_ratio)
         for key, value in {**diagnostics, "loss": loss.item(), "lam": self.weight}.items():
-            self.sums[key] += float(value)
-        self.steps += 1
+            self.measured[key].append(float(value))
         return self.weight * loss
 
     def telemetry(self) -> dict[str, float]:
-        name = self.regularizer.name
-        return {f"{name}.{key}": total / self.steps for key, total in self.sums.items()}
+        """Each quantity's mean over the steps that measured it."""
+        return {f"{self.regularizer.name}.{key}": fmean(values) for key, values in self.measured.items()}
 
 
 def _step(

@@ -85,6 +85,21 @@ def test_early_stopping_keeps_the_best_checkpoint(view: NodeClassificationView) 
     assert (logits[view.val].argmax(1) == view.y[view.val]).double().mean().item() == best
 
 
+class Sporadic(Regularizer):
+    """Measures something on every second step only."""
+
+    name = "sporadic"
+
+    def __call__(self, ctx: Context) -> tuple[torch.Tensor, dict[str, float]]:
+        zero = 0.0 * sum(z.sum() for z in ctx.z.values())
+        return zero, {"always": 3.0, **({"sometimes": 5.0} if ctx.step % 2 else {})}
+
+
+def test_telemetry_is_the_mean_over_the_steps_that_measured(view: NodeClassificationView) -> None:
+    telemetry = fitted(view, Sporadic(lam=1.0)).outcome.telemetry
+    assert (telemetry["sporadic.always"], telemetry["sporadic.sometimes"]) == (3.0, 5.0)
+
+
 class Exploding(Regularizer):
     """Returns infinity."""
 
