@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from magbench.errors import MethodError
 from magbench.nn.encoder import Encoded, Encoder
 from magbench.options import Options, parse_options
 from magbench.regularizers.base import Regularizer
@@ -54,7 +55,19 @@ class NodeClassifier(nn.Module):
 
     def forward(self, x: dict[str, Tensor], edge_index: Tensor, observed: dict[str, Tensor]) -> tuple[Encoded, Tensor]:
         encoded = self.encoder(x, edge_index, observed)
+        self._check(encoded, len(next(iter(x.values()))))
         return encoded, self.head(self.encoder.dropout(encoded.h))
+
+    def _check(self, encoded: Encoded, num_nodes: int) -> None:
+        name, expected = type(self.encoder).__name__, [num_nodes, self.encoder.hidden]
+        if not isinstance(encoded, Encoded):
+            raise MethodError(
+                f"{name}.forward() returned {type(encoded).__name__}, expected magbench.api.Encoded(z, h)."
+            )
+        if list(encoded.h.shape) != expected:
+            raise MethodError(
+                f"{name}.forward(): h must have shape {expected} (nodes, hidden), found {list(encoded.h.shape)}."
+            )
 
 
 class EncoderMethod(Method):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -83,6 +85,22 @@ def test_early_stopping_keeps_the_best_checkpoint(view: NodeClassificationView) 
     with torch.no_grad():
         _, logits = method.model(view.x, view.edge_index, view.observed)
     assert (logits[view.val].argmax(1) == view.y[view.val]).double().mean().item() == best
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        (lambda encoded: encoded.h, r"Wrong.forward\(\) returned Tensor, expected magbench.api.Encoded"),
+        (lambda encoded: replace(encoded, h=encoded.h[:, :3]), r"h must have shape \[200, 16\].*found \[200, 3\]"),
+    ],
+)
+def test_what_an_encoder_must_return(view: NodeClassificationView, output, message: str) -> None:
+    class Wrong(MLP):
+        def forward(self, x, edge_index, observed):
+            return output(super().forward(x, edge_index, observed))
+
+    with pytest.raises(MethodError, match=message):
+        fitted(view, encoder=Wrong)
 
 
 class Sporadic(Regularizer):
