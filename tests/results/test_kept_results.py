@@ -1,0 +1,42 @@
+"""The committed results: kept predictions cover their seed's test nodes and give the kept scores, digit by digit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from magbench import paths
+from magbench.data.load import load_dataset
+from magbench.metrics import METRICS
+from magbench.registry import Registry
+from magbench.results.keep import kept_predictions
+from magbench.results.record import parse_record
+from magbench.tasks.base import make_task
+
+FILES = sorted((paths.PACKAGE.parent / "leaderboard" / "runs").glob("*/*/*.jsonl"))
+
+
+def test_there_are_kept_results() -> None:
+    assert FILES
+
+
+@pytest.mark.parametrize("folder", sorted({path.parent for path in FILES}), ids=lambda folder: folder.name)
+def test_kept_predictions_give_the_kept_scores(folder: Path) -> None:
+    registry = Registry.default()
+    spec = registry.task(f"{folder.parent.name}/{folder.name}")
+    mag = load_dataset(registry.dataset(spec.dataset))
+    task = make_task(spec)
+    labels = np.asarray(mag[spec.label])
+    for path in sorted(folder.glob("*.jsonl")):
+        arrays = kept_predictions(path.with_name(path.name.removesuffix(".jsonl") + ".npz"))
+        for line in path.read_text(encoding="utf-8").splitlines():
+            record = parse_record(line, str(path))
+            nodes, classes = (arrays[f"{kind}_{record.protocol}_{record.seed}"] for kind in ("nodes", "classes"))
+            assert record.dataset.sha256 == mag.fingerprint()
+            assert record.task.hash == spec.digest()
+            assert np.array_equal(np.sort(nodes), task.split(mag, record.seed).test), (path.name, record.seed)
+            for score in record.scores:
+                found = METRICS[score.metric](labels[nodes], classes.astype(np.int64))
+                assert found == pytest.approx(score.value, abs=1e-12), (path.name, record.seed, score.metric)
