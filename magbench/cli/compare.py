@@ -68,13 +68,17 @@ def compare(
 
 
 def _across(frame: Any, a: str, b: str, metric: str) -> dict[str, Any]:
-    """The view across data sets: ranks from five on, the reason why not below."""
+    """The view across data sets: ranks from five on; below, or where two tasks share a data set, the reason why not."""
     import numpy as np
 
+    from magbench.errors import RecordError
     from magbench.stats.ranks import ranks
 
     both = frame[frame["method"].isin([a, b])]
-    found = ranks(both, metric=metric, rng=np.random.default_rng(0))
+    try:
+        found = ranks(both, metric=metric, rng=np.random.default_rng(0))
+    except RecordError as reason:
+        return {"summary": [f"No view across data sets: {reason} Choose tasks with -t."], "matrix": []}
     summary = [found.reason] if found.reason else []
     for name in ("mean_ranks", "friedman", "nemenyi", "bayesian"):
         table = getattr(found, name)

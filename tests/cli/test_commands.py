@@ -189,3 +189,10 @@ def test_a_closed_pipe_is_no_error(lab: Lab) -> None:
     )
     assert "Traceback" not in done.stderr
     assert done.returncode in (0, 1, 141)
+
+
+def test_compare_holds_two_tasks_of_one_data_set_apart(lab: Lab) -> None:
+    found = lab.call("compare", "mlp", "sage", "--kept", "--json").json()
+    tasks = {row["task"] for row in found["comparisons"]}
+    assert {"node_classification/emoji@1", "node_classification/emoji-coarse@1"} <= tasks
+    assert "Data set 'emoji' has 2 tasks" in found["across"]["summary"][0]
