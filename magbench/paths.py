@@ -29,3 +29,8 @@ def home() -> Path:
     if configured := os.environ.get("MAGBENCH_HOME"):
         return Path(configured).expanduser()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "magbench"
+
+
+def cache(kind: str) -> Path:
+    """Folder under :func:`home` of things that can be made again, e.g. ``"kernels"``; deleting it only costs time."""
+    return home() / "cache" / kind
