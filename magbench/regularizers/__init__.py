@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from magbench.regularizers.controls import DistMatch, GeometricConsistency, PlaceboConstant, PlaceboPermuted
     from magbench.regularizers.dagr import DAGR
     from magbench.regularizers.optimag import OptiMAG
+    from magbench.regularizers.ppr_pairs import PPRPairs
+    from magbench.regularizers.random_plan import RandomPlan
+    from magbench.regularizers.rewired import PlaceboRewired
 
 _HOMES = {
     "Context": "base",
@@ -24,6 +27,9 @@ _HOMES = {
     "GeometricConsistency": "controls",
     "PlaceboConstant": "controls",
     "PlaceboPermuted": "controls",
+    "PlaceboRewired": "rewired",
+    "PPRPairs": "ppr_pairs",
+    "RandomPlan": "random_plan",
 }
 
 __all__ = [
@@ -32,8 +38,11 @@ __all__ = [
     "DistMatch",
     "GeometricConsistency",
     "OptiMAG",
+    "PPRPairs",
     "PlaceboConstant",
     "PlaceboPermuted",
+    "PlaceboRewired",
+    "RandomPlan",
     "Regularizer",
     "calibrated_weight",
 ]

@@ -1,0 +1,1 @@
+"""PPR-weighted pairs: settings in method.toml; the code is in magbench.regularizers.ppr_pairs."""

@@ -1,0 +1,81 @@
+"""A placebo graph that keeps every degree: edges are swapped at random, PageRank and its cost follow from them.
+
+It is the stricter of the graph placebos: ``placebo_permuted`` gives each node another node's distances anew at every
+step, this one is one fixed, wrong graph with the right degrees (and so the right hubs) for a whole run.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from magbench.data.mag import simple_undirected
+from magbench.graph.ppr import PPRStore, ppr
+from magbench.graph.sampling import Neighbours
+from magbench.regularizers.base import Context
+from magbench.regularizers.optimag import OptiMAG
+
+_SWAPS_PER_EDGE = 10
+
+
+class PlaceboRewired(OptiMAG):
+    """OptiMAG with the graph cost of :func:`rewire`'s graph.
+
+    Batches are drawn on the true graph, so they hold OptiMAG's nodes. The wrong graph is fixed by the seed of
+    ``ctx.generator``, from which nothing is drawn for it: another one for every seed of a benchmark.
+    """
+
+    name: ClassVar[str] = "placebo_rewired"
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)
+        self._whole: tuple[Tensor, int] | None = None
+        self._wrong: tuple[Tensor, PPRStore] | None = None
+
+    def prepare(self, edge_index: Tensor, num_nodes: int) -> None:
+        """Remember the whole graph; needed only where training sees mini-batches of it."""
+        super().prepare(edge_index, num_nodes)
+        self._whole, self._wrong = (edge_index, num_nodes), None
+
+    def _structures(self, ctx: Context) -> tuple[PPRStore, Neighbours]:
+        _, graph = super()._structures(ctx)
+        edges, num_nodes = self._whole or (ctx.edge_index, len(ctx.node_ids))
+        if self._wrong is None or not (self._wrong[0] is edges or torch.equal(self._wrong[0], edges)):
+            wrong = rewire(edges, num_nodes, seed=ctx.generator.initial_seed())
+            self._wrong = edges, ppr(wrong, num_nodes, teleport=self.options.beta, norm=self.options.norm)
+        return self._wrong[1], graph
+
+
+def rewire(edge_index: Tensor, num_nodes: int, *, seed: int, swaps_per_edge: int = _SWAPS_PER_EDGE) -> Tensor:
+    """Random double edge swaps {a,b}, {c,d} -> {a,d}, {c,b} (Maslov & Sneppen, Science 296, 2002).
+
+    A swap that would make a self-loop or an edge that is there already is left out, so every degree stays.
+
+    Args:
+        edge_index: int64 ``[2, E]``, both directions of a graph without self-loops and duplicates.
+        num_nodes: N.
+        seed: of the swaps, >= 0.
+        swaps_per_edge: swaps tried for each undirected edge.
+
+    Returns:
+        int64 ``[2, E]``, both directions, on the device of ``edge_index``.
+    """
+    source, target = edge_index.cpu().numpy()
+    ends = [(int(a), int(b)) for a, b in zip(source, target, strict=True) if a < b]
+    rng = np.random.default_rng(seed)
+    tries = swaps_per_edge * len(ends) if len(ends) > 1 else 0
+    picks = rng.integers(max(len(ends), 1), size=(tries, 2)).tolist()
+    turns = rng.integers(2, size=tries).tolist()
+    present = set(ends)
+    for (i, j), turn in zip(picks, turns, strict=True):
+        (a, b), (c, d) = ends[i], ends[j][::-1] if turn else ends[j]
+        one, two = (min(a, d), max(a, d)), (min(c, b), max(c, b))
+        if a == d or c == b or one == two or one in present or two in present:
+            continue
+        present -= {ends[i], ends[j]}
+        present |= {one, two}
+        ends[i], ends[j] = one, two
+    return simple_undirected(torch.tensor(ends, dtype=torch.int64).reshape(-1, 2).t(), num_nodes).to(edge_index.device)
