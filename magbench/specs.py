@@ -4,7 +4,7 @@
 * :class:`TaskSpec`: a family's question asked of one data set: label, split, metrics.
 * :class:`Protocol`: seeds and training constants shared by every method.
 * :class:`MethodSpec`: where a method or regulariser lives and what it is.
-* :class:`Suite`: a named list of tasks × methods.
+* :class:`Suite`: a named list of tasks × methods, the latter partly as a :class:`Grid` of options.
 
 Every spec has a ``digest``: the sha256 of its canonical JSON, which enters the key of each result.
 """
@@ -14,12 +14,14 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from magbench.errors import SpecError
+from magbench.errors import MagbenchError, SpecError
+from magbench.method_string import parse_method
 
 
 def canonical_hash(value: Any) -> str:
@@ -174,8 +176,48 @@ class MethodSpec(Spec):
     citation: tuple[str, ...] = ()
 
 
+class Grid(Spec):
+    """One method under every combination of the values of some options; the first axis varies slowest.
+
+    ``axes`` maps a component of ``method`` and an option of it to values: ``axes.optimag.rho = [0.1, 1]``.
+    """
+
+    method: str
+    axes: dict[str, dict[str, tuple[bool | int | float | str, ...]]] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        try:
+            given = {part.name: part.options for part in parse_method(self.method).parts}
+        except MagbenchError as error:
+            raise ValueError(str(error)) from None
+        for owner, options in self.axes.items():
+            if owner not in given:
+                raise ValueError(f"axes.{owner}: {self.method!r} has no such component; it has {', '.join(given)}")
+            for option, values in options.items():
+                if not values or len(set(values)) < len(values):
+                    raise ValueError(f"axes.{owner}.{option}: needs values, each once")
+                if option in given[owner]:
+                    raise ValueError(f"axes.{owner}.{option}: {self.method!r} sets it already")
+        return self
+
+    def expand(self) -> tuple[str, ...]:
+        """The canonical method strings."""
+        method = parse_method(self.method)
+        axes = [
+            [(owner, option, value) for value in values]
+            for owner, options in self.axes.items()
+            for option, values in options.items()
+        ]
+        return tuple(str(method.with_options(point)) for point in product(*axes))
+
+
 class Suite(Spec):
-    """Tasks × methods under one protocol, run by ``magbench run --suite NAME``."""
+    """Tasks × methods under one protocol, run by ``magbench run --suite NAME``.
+
+    ``grid`` adds methods to those listed. ``seeds`` is a subset of the protocol's, default all. A ``study`` asks a
+    question of its own: its cells are kept apart from the leaderboard (:mod:`magbench.results.study`).
+    """
 
     name: str
     title: str
@@ -183,6 +225,14 @@ class Suite(Spec):
     protocol: str
     tasks: tuple[str, ...] = Field(min_length=1)
     methods: tuple[str, ...] = Field(min_length=1)
+    grid: Grid | None = None
+    seeds: tuple[int, ...] | None = Field(None, min_length=1)
+    study: bool = False
+
+    @property
+    def method_strings(self) -> tuple[str, ...]:
+        """The methods listed, then those of the grid."""
+        return self.methods + (self.grid.expand() if self.grid else ())
 
 
 def read_toml(path: Path) -> dict[str, Any]:

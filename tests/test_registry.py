@@ -11,8 +11,8 @@ import pytest
 
 from magbench import registry as module
 from magbench.errors import MethodError, SpecError, UnknownNameError
-from magbench.method_string import parse_method
 from magbench.registry import PluginWarning, Registry
+from magbench.train.compose import compose
 
 FILE = '''
 from magbench.api import Method, register_method
@@ -52,7 +52,11 @@ def test_everything_shipped_fits_together(shipped: Registry) -> None:
     for suite in shipped.suites.values():
         assert shipped.protocol(suite.protocol)
         assert all(shipped.task(task) for task in suite.tasks)
-        assert all(shipped.method(part.name) for method in suite.methods for part in parse_method(method).parts)
+        protocol = shipped.protocol(suite.protocol)
+        assert set(suite.seeds or ()) <= set(protocol.seeds)
+        names = [compose(method, shipped, protocol).name for method in suite.method_strings]
+        assert names == list(suite.method_strings), suite.name  # canonical, so that kept cells are found again
+        assert len(set(names)) == len(names), suite.name
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,11 @@ title = "S"
 protocol = "standard@1"
 tasks = ["nc/t"]
 methods = ["mlp"]
+"""
+GRID = """
+[grid]
+method = "mlp+optimag[alpha=0.5]"
+[grid.axes.optimag]
 """
 PROTOCOL = """
 name = "p"
@@ -82,6 +88,14 @@ validate_every = 1
         (TaskSpec, TASK + "[split]\ntrain = 0.9\n", ["split", "must be 1, found 1.3"]),
         (TaskSpec, TASK.replace('["accuracy"]', "[]"), ["metrics", "at least 1"]),
         (Suite, SUITE.replace('["mlp"]', '"mlp"'), ["methods", "tuple"]),
+        (Suite, SUITE + "seeds = []\n", ["seeds", "at least 1"]),
+        (Suite, SUITE + '[grid]\nmethod = "mlp"\n', ["grid.axes", "required"]),
+        (Suite, SUITE + GRID + "[grid.axes.gcn]\ndropout = [0]\n", ["axes.gcn", "no such component", "mlp, optimag"]),
+        (Suite, SUITE + GRID + "eps = []\n", ["axes.optimag.eps", "needs values"]),
+        (Suite, SUITE + GRID + "eps = [1, 1.0]\n", ["axes.optimag.eps", "each once"]),
+        (Suite, SUITE + GRID + "alpha = [1]\n", ["axes.optimag.alpha", "sets it already"]),
+        (Suite, SUITE + GRID + "eps = 1\n", ["grid.axes.optimag.eps", "tuple"]),
+        (Suite, SUITE + GRID.replace(']"', '"') + "eps = [1]\n", ["grid", "not of the form host[option=value]"]),
         (Protocol, PROTOCOL.replace("lr = 0.1", "lr = 0"), ["training.lr", "greater than 0"]),
         (Protocol, PROTOCOL.replace("[0]", '["a"]'), ["seeds.0", "integer", "'a'"]),
     ],
@@ -95,6 +109,13 @@ def test_bad_files(model: type[Spec], text: str, expected: list[str], tmp_path: 
     for part in [str(path), *expected]:
         assert part in message
     assert "\n" not in message
+
+
+def test_a_grid_adds_every_combination_in_canonical_form() -> None:
+    text = SUITE + GRID + "rho = [0.1, inf]\neps = [1, 0.5]\n"
+    suite = Suite.parse(tomllib.loads(text), "here")
+    rows = [f"mlp+optimag[alpha=0.5,eps={eps},rho={rho}]" for rho in ("0.1", "inf") for eps in ("1", "0.5")]
+    assert suite.method_strings == ("mlp", *rows)
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

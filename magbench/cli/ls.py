@@ -79,6 +79,12 @@ def _rows(registry: Any, kind: Kind) -> list[dict[str, Any]]:
             for p in registry.protocols.values()
         ]
     return [
-        {"suite": s.name, "protocol": s.protocol, "tasks": len(s.tasks), "methods": len(s.methods), "title": s.title}
+        {
+            "suite": s.name,
+            "protocol": s.protocol,
+            "tasks": len(s.tasks),
+            "methods": len(s.method_strings),
+            "title": s.title,
+        }
         for s in registry.suites.values()
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from collections import Counter
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -36,6 +35,10 @@ def run(
         str,
         typer.Option(help="missing: keep what is ok, run failures again; never: keep failures too; always: run all."),
     ] = "missing",
+    budget: Annotated[
+        float | None,
+        typer.Option(help="Core-hours after which no cell starts; what finished cells of this plan took counts."),
+    ] = None,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler that shares --out.")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show the cells and what they may cost; run nothing.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -52,11 +55,9 @@ def run(
 
       magbench run -t nc/emoji -m ./my_method.py --seeds 0-2
     """
-    from magbench.errors import OptionError
     from magbench.run.scheduler import start_server
 
-    if overwrite not in ("missing", "never", "always"):
-        raise OptionError(f"--overwrite {overwrite!r}: allowed are missing, never, always.")
+    _check(overwrite, budget, scheduler)
     if not plan and scheduler is None:
         start_server()
     from magbench.run.plan import pending
@@ -70,10 +71,10 @@ def run(
     todo = pending(cells, overwrite)  # type: ignore[arg-type]
     workers = jobs or _cores()
     if plan:
-        _show_plan(cells, todo, workers, json)
+        _show_plan(cells, todo, workers, budget, json)
         return
     try:
-        _execute(todo, len(cells), out, workers, timeout, scheduler)
+        left = _execute(todo, cells, out, workers, timeout, scheduler, budget)
     except KeyboardInterrupt:
         done = sum(cell.record() is not None for cell in cells)
         print(
@@ -81,7 +82,19 @@ def run(
             file=sys.stderr,
         )
         raise typer.Exit(130) from None
-    _conclude(cells, request.tasks[0].primary, out, json)
+    _conclude(cells, left, request.tasks[0].primary, out, json)
+
+
+def _check(overwrite: str, budget: float | None, scheduler: str | None) -> None:
+    """Refuse options that are out of range or do not go together."""
+    from magbench.errors import OptionError
+
+    if overwrite not in ("missing", "never", "always"):
+        raise OptionError(f"--overwrite {overwrite!r}: allowed are missing, never, always.")
+    if budget is not None and not 0 < budget < float("inf"):
+        raise OptionError(f"--budget {budget:g}: give a number of core-hours above 0, e.g. --budget 0.5.")
+    if budget is not None and scheduler is not None:
+        raise OptionError("--budget holds for cells of this machine; it cannot be given with --scheduler.")
 
 
 def _cores() -> int:
@@ -89,34 +102,60 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _execute(todo: list[Cell], total: int, out: Path, jobs: int, timeout: float | None, scheduler: str | None) -> None:
+def _execute(
+    todo: list[Cell],
+    cells: list[Cell],
+    out: Path,
+    jobs: int,
+    timeout: float | None,
+    scheduler: str | None,
+    budget: float | None,
+) -> list[Cell]:
+    """Run what is to do; returns what the budget left out."""
     from magbench.cli.progress import progress_display
     from magbench.run.cell import remove_orphans
     from magbench.run.cluster import run_dask
     from magbench.run.provenance import magbench_part
     from magbench.run.scheduler import run_local
 
-    if len(todo) < total:
-        print(f"{total - len(todo)} of {total} cells are there already.", file=sys.stderr)
+    if len(todo) < len(cells):
+        print(f"{len(cells) - len(todo)} of {len(cells)} cells are there already.", file=sys.stderr)
+    seconds = None if budget is None else budget * 3600 - _spent(cells, todo)
     try:
         with progress_display(len(todo)) as progress:
             if scheduler:
                 run_dask(todo, magbench_part(), address=scheduler, timeout=timeout, progress=progress)
-            else:
-                run_local(todo, magbench_part(), jobs=jobs, timeout=timeout, progress=progress)
+                return []
+            return run_local(todo, magbench_part(), jobs=jobs, timeout=timeout, progress=progress, budget=seconds)
     finally:
         remove_orphans(out)
 
 
-def _conclude(cells: list[Cell], metric: str, out: Path, json: bool) -> None:
-    """Print the table, write the report, say what failed; exit 2 when a user's mistake made a cell fail, else 1."""
+def _spent(cells: list[Cell], todo: list[Cell]) -> float:
+    """Core-seconds of the cells that stay."""
+    from magbench.run.estimate import spent_seconds
+
+    again = set(todo)
+    return spent_seconds(cell for cell in cells if cell not in again)
+
+
+def _conclude(cells: list[Cell], left: list[Cell], metric: str, out: Path, json: bool) -> None:
+    """Print the table, write the report, say what failed and what was left out by the budget.
+
+    Exit code 2 when a user's mistake made a cell fail, 1 for other failures.
+    """
     from magbench.board.collect import write_run_report
     from magbench.cli.output import debug, print_json
     from magbench.cli.results import show_table, table_rows
     from magbench.results.frame import StoredCell
     from magbench.run.cell import cannot_write
 
-    stored = [StoredCell(record, cell.folder) for cell in cells if (record := cell.record()) is not None]
+    dropped = set(left)
+    stored = [
+        StoredCell(record, cell.folder)
+        for cell in cells
+        if cell not in dropped and (record := cell.record()) is not None
+    ]
     records = [cell.record for cell in stored]
     failed = [record for record in records if record.status != "ok"]
     try:
@@ -124,7 +163,14 @@ def _conclude(cells: list[Cell], metric: str, out: Path, json: bool) -> None:
     except OSError as error:
         raise cannot_write(out / "report", error) from error
     if json:
-        print_json({"results": table_rows(records, metric), "failed": _failures(failed), "report": str(page)})
+        print_json(
+            {
+                "results": table_rows(records, metric),
+                "failed": _failures(failed),
+                "not_run": _not_run(left),
+                "report": str(page),
+            }
+        )
     else:
         if len(failed) < len(stored):
             show_table(records, metric)
@@ -134,6 +180,10 @@ def _conclude(cells: list[Cell], metric: str, out: Path, json: bool) -> None:
         print(f"{failure['cells']} × {failure['status']}: {failure['error']}", file=sys.stderr)
         if debug and failure["traceback"]:
             print(failure["traceback"], file=sys.stderr)
+    if left:
+        print(f"The budget is used up: {len(left)} of {len(cells)} cells were not run:", file=sys.stderr)
+    for row in _not_run(left):
+        print(f"  {row['task']} {row['method']}: seeds {', '.join(map(str, row['seeds']))}", file=sys.stderr)
     if failed:
         raise typer.Exit(2 if all(record.error and record.error.user for record in failed) else 1)
 
@@ -163,33 +213,67 @@ def _warn(stored: list[Any]) -> None:
         print(f"Warning ({method}, {n} cells): {text}", file=sys.stderr)
 
 
-def _show_plan(cells: list[Cell], todo: list[Cell], jobs: int, json: bool) -> None:
-    from magbench.cli.output import print_json, print_table
-    from magbench.run.estimate import known_seconds
+def _not_run(left: list[Cell]) -> list[dict[str, Any]]:
+    """Cells grouped by task and method, with their seeds."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for cell in left:
+        groups.setdefault((cell.task, cell.method), []).append(cell.seed)
+    return [{"task": task, "method": method, "seeds": seeds} for (task, method), seeds in groups.items()]
 
-    seconds = known_seconds(cells)
-    groups = Counter((cell.task, cell.method) for cell in todo)
-    rows: list[dict[str, Any]] = [
-        {"task": task, "method": method, "cells": n, "s_cell": seconds.get((task, method))}
-        for (task, method), n in groups.items()
-    ]
-    known = [row["cells"] * row["s_cell"] for row in rows if row["s_cell"] is not None]
-    unknown = sum(row["cells"] for row in rows if row["s_cell"] is None)
-    estimate = sum(known) / jobs
+
+def _show_plan(cells: list[Cell], todo: list[Cell], jobs: int, budget: float | None, json: bool) -> None:
+    from magbench.cli.output import print_json, print_table
+    from magbench.run.estimate import estimates
+
+    known = estimates(cells)
+    rows: list[dict[str, Any]] = []
+    for (task, method), n in Counter((cell.task, cell.method) for cell in todo).items():
+        found = known.get((task, method))
+        rows.append(
+            {
+                "task": task,
+                "method": method,
+                "cells": n,
+                "s_cell": found.seconds if found else None,
+                "exact": found.exact if found else None,
+            }
+        )
+    seconds = sum(row["cells"] * row["s_cell"] for row in rows if row["s_cell"] is not None)
+    spent = _spent(cells, todo)
+    counts = {kind: sum(row["cells"] for row in rows if row["exact"] is kind) for kind in (True, False, None)}
     if json:
         print_json(
             {
                 "cells": len(cells),
                 "to_run": len(todo),
                 "jobs": jobs,
-                "estimate_s": estimate,
-                "without_estimate": unknown,
+                "estimate_s": seconds / jobs,
+                "core_hours": seconds / 3600,
+                "spent_core_hours": spent / 3600,
+                "without_estimate": counts[None],
+                "roughly_estimated": counts[False],
                 "plan": rows,
             }
         )
         return
-    print_table(rows, {"task": "task", "method": "method", "cells": "cells to run", "s_cell": "s a cell"})
-    took = time.strftime("%H:%M:%S", time.gmtime(estimate)) + f" with {jobs} jobs"
-    about = "no cell like them has run before" if not known else f"about {took}"
-    rest = f", and {unknown} cells without an estimate" if known and unknown else ""
-    print(f"{len(todo)} of {len(cells)} cells to run; {about}{rest}." if todo else f"All {len(cells)} cells are there.")
+    shown = [
+        row | {"s_cell": None if row["s_cell"] is None else f"{'' if row['exact'] else '~ '}{row['s_cell']:.1f}"}
+        for row in rows
+    ]
+    print_table(shown, {"task": "task", "method": "method", "cells": "cells to run", "s_cell": "s a cell"})
+    print(_cost_line(len(cells), len(todo), seconds, jobs, counts) if todo else f"All {len(cells)} cells are there.")
+    print(f"Finished cells of this plan took {spent / 3600:.2f} core-hours.")
+    if budget is not None:
+        print(f"With --budget {budget:g}, no cell starts once {max(budget - spent / 3600, 0):.2f} more are used.")
+
+
+def _cost_line(cells: int, todo: int, seconds: float, jobs: int, counts: dict[bool | None, int]) -> str:
+    """One sentence: how many cells, core-hours in all, hours with these jobs, and how sure that is."""
+    hours, rest = divmod(round(seconds / jobs), 3600)
+    clock = f"{hours:02d}:{rest // 60:02d}:{rest % 60:02d}"
+    if not (counts[True] or counts[False]):
+        return f"{todo} of {cells} cells to run; no cell like them has run before."
+    rough = f" (~: {counts[False]} cells judged by others like them)" if counts[False] else ""
+    unknown = f", and {counts[None]} cells without an estimate" if counts[None] else ""
+    about = f"about {clock} with {jobs} jobs, {seconds / 3600:.2f} core-hours{rough}{unknown}"
+    return f"{todo} of {cells} cells to run; {about}."

@@ -49,7 +49,7 @@ def make_request(
         methods: method strings, whose host may be the path of a ``.py`` file or of a folder with ``method.toml``.
         options: ``METHOD.OPTION=VALUE`` settings.
         protocol: protocol id; default: the suite's, else ``standard@1``.
-        seeds: a subset of the protocol's seeds, ``0-3`` or ``0,2,5``.
+        seeds: a subset of the protocol's seeds, ``0-3`` or ``0,2,5``; default: the suite's, else all.
 
     Raises:
         MagbenchError: anything that does not resolve.
@@ -59,13 +59,15 @@ def make_request(
         suite = DEFAULT_SUITE
     chosen = registry.suite(suite) if suite else None
     task_names = list(tasks) or list(chosen.tasks if chosen else ())
-    method_texts = list(methods) or list(chosen.methods if chosen else ())
+    method_texts = list(methods) or list(chosen.method_strings if chosen else ())
     if not task_names or not method_texts:
         missing = "--task" if not task_names else "--method"
         raise OptionError(f"Give {missing} too, or a --suite: a run is tasks × methods.")
     strings, paths = _resolve_methods(method_texts, registry)
     strings = apply_assignments(strings, [parse_assignment(option) for option in options])
     rules = registry.protocol(protocol or (chosen.protocol if chosen else DEFAULT_PROTOCOL))
+    if seeds is None and chosen and chosen.seeds:
+        seeds = ",".join(map(str, chosen.seeds))
     return Request(
         registry=registry,
         tasks=tuple(dict.fromkeys(registry.task(name) for name in task_names)),

@@ -41,8 +41,14 @@ class Running:
 
 
 def run_local(
-    cells: Sequence[Cell], code: MagbenchPart, *, jobs: int, timeout: float | None, progress: Progress
-) -> None:
+    cells: Sequence[Cell],
+    code: MagbenchPart,
+    *,
+    jobs: int,
+    timeout: float | None,
+    progress: Progress,
+    budget: float | None = None,
+) -> list[Cell]:
     """Run ``cells``, ``jobs`` at a time, each in its own process.
 
     Args:
@@ -51,6 +57,10 @@ def run_local(
         jobs: processes at a time.
         timeout: seconds a cell may take; ``None`` for no limit.
         progress: called when a cell starts and ends.
+        budget: core-seconds after which no cell is started; those that run are not stopped.
+
+    Returns:
+        The cells that the budget left out, in their order.
 
     Raises:
         OutputError: a result cannot be written; the cells in flight are stopped.
@@ -59,17 +69,26 @@ def run_local(
     context = start_server()
     waiting = list(reversed(cells))
     running: list[Running] = []
+    spent = 0.0
     try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
+        while True:
+            while waiting and len(running) < jobs and (budget is None or spent + _elapsed(running) < budget):
                 running.append(_launch(context, waiting.pop(), code, timeout))
                 progress("start", running[-1].cell, None)
+            if not running:
+                return waiting[::-1]
             for job in _ended(running):
                 running.remove(job)
+                spent += _elapsed([job])
                 progress("end", job.cell, _finish(job, code))
     finally:
         for job in running:
             _kill(job)
+
+
+def _elapsed(running: Sequence[Running]) -> float:
+    """Core-seconds of the jobs until now."""
+    return sum(time.monotonic() - job.started for job in running)
 
 
 def start_server() -> Any:

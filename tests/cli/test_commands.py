@@ -84,7 +84,7 @@ def test_a_plan_knows_what_cells_cost(lab: Lab, finished: Path) -> None:
     assert (found["cells"], found["to_run"], found["without_estimate"]) == (4, 1, 0)
     assert found["estimate_s"] > 0
     assert "1 of 4 cells to run; about 00:00:0" in lab.run("-t", "nc/toy", "-m", "mlp", "--out", finished, "--plan").out
-    new = lab.run("-t", "nc/toy", "-m", "gat", "--out", finished, "--plan").out
+    new = lab.run("-t", "nc/toy", "-m", "gat+dagr", "--out", finished, "--plan").out
     assert "4 of 4 cells to run; no cell like them has run before." in new
     done = lab.run("-t", "nc/toy", "-m", "mlp", "--seeds", "0-2", "--out", finished, "--plan").out
     assert "All 3 cells are there." in done

@@ -1,4 +1,4 @@
-"""The rows of the OptiMAG studies: random plan, rewired placebo and PPR-weighted pairs, and that none is switched off."""
+"""The rows of the OptiMAG studies: random plan, rewired placebo, PPR-weighted pairs; and that none is switched off."""
 
 from __future__ import annotations
 
