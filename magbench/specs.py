@@ -212,11 +212,44 @@ class Grid(Spec):
         return tuple(str(method.with_options(point)) for point in product(*axes))
 
 
+class Contrast(Spec):
+    """One question of a study: method ``b`` minus method ``a``, on every task and host.
+
+    ``a`` and ``b`` are what follows ``host+`` in a method string of the suite; ``""`` is the plain host.
+    """
+
+    question: str
+    a: str
+    b: str
+
+
+class Figure(Spec):
+    """How the grid of a study is drawn: by the names of its axes' options.
+
+    ``heat``: one map for each value of ``panel``, ``x`` across, ``y`` down. ``curves``: one picture for each value of
+    ``panel``, ``x`` across, one line for each value of ``y``. ``telemetry`` is drawn beside the gain.
+    """
+
+    kind: Literal["heat", "curves"]
+    x: str
+    y: str
+    panel: str
+    telemetry: tuple[str, ...] = ()
+
+
+class Study(Spec):
+    """What a suite is to find out. ``names`` are short names of methods (without their host) for tables and text."""
+
+    names: dict[str, str] = {}
+    contrasts: tuple[Contrast, ...] = ()
+    figure: Figure | None = None
+
+
 class Suite(Spec):
     """Tasks × methods under one protocol, run by ``magbench run --suite NAME``.
 
-    ``grid`` adds methods to those listed. ``seeds`` is a subset of the protocol's, default all. A ``study`` asks a
-    question of its own: its cells are kept apart from the leaderboard (:mod:`magbench.results.study`).
+    ``grid`` adds methods to those listed. ``seeds`` is a subset of the protocol's, default all. A suite with a
+    ``study`` asks a question of its own: its cells are kept apart from the leaderboard (:mod:`magbench.results.study`).
     """
 
     name: str
@@ -227,7 +260,23 @@ class Suite(Spec):
     methods: tuple[str, ...] = Field(min_length=1)
     grid: Grid | None = None
     seeds: tuple[int, ...] | None = Field(None, min_length=1)
-    study: bool = False
+    study: Study | None = None
+
+    @model_validator(mode="after")
+    def _study_fits(self) -> Self:
+        study = self.study or Study()
+        rows = {method.partition("+")[2] for method in self.methods}
+        for name in [*study.names, *(name for contrast in study.contrasts for name in (contrast.a, contrast.b))]:
+            if name not in rows:
+                raise ValueError(f"study: no method of this suite is HOST+{name}; it has {', '.join(sorted(rows))}")
+        if study.figure is not None:
+            axes = {option for options in (self.grid.axes if self.grid else {}).values() for option in options}
+            wanted = {study.figure.x, study.figure.y, study.figure.panel}
+            if wanted != axes:
+                raise ValueError(
+                    f"study.figure: x, y and panel are {sorted(wanted)}; the grid's axes are {sorted(axes)}"
+                )
+        return self
 
     @property
     def method_strings(self) -> tuple[str, ...]:

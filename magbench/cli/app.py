@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from magbench.cli import cite, compare, data, doctor, ls, output, report, results, run
+from magbench.cli import cite, compare, data, doctor, ls, output, perf, report, results, run
 from magbench.errors import MagbenchError
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ app.add_typer(data.app, name="data")
 app.command()(compare.compare)
 app.add_typer(results.app, name="results")
 app.command()(report.report)
+app.command()(perf.perf)
 app.command()(doctor.doctor)
 app.command()(cite.cite)
 

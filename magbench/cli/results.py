@@ -42,10 +42,21 @@ def ls(
 @app.command()
 def keep(
     runs: Runs = Path("runs"),
-    to: Annotated[Path | None, typer.Option(help="Target; default: leaderboard/runs of the checkout.")] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Target; default: leaderboard/runs, or leaderboard/studies, of the checkout.")
+    ] = None,
+    study: Annotated[
+        str | None, typer.Option(help="Keep the cells of this study instead, in one table beside its summary.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Keep the finished cells of the runs folder in compact form, to be committed."""
+    """Keep the finished cells of the runs folder in compact form, to be committed.
+
+    Example: `magbench results keep --study optimag-grid --runs runs`.
+    """
+    if study is not None:
+        _keep_study(study, runs, to, json)
+        return
     from magbench.cli.output import print_json
     from magbench.results.frame import read_cells
     from magbench.results.keep import default_folder
@@ -59,6 +70,23 @@ def keep(
             f"{len(files)} files written"
             + (f" below {to or default_folder()}" if files else ": no finished cell found")
         )
+
+
+def _keep_study(name: str, runs: Path, to: Path | None, json: bool) -> None:
+    from magbench.cli.output import print_json
+    from magbench.registry import Registry
+    from magbench.results.frame import read_cells
+    from magbench.results.study import keep_study, studies_folder, study_suite
+
+    registry = Registry.default()
+    suite = study_suite(registry, name)
+    folder = to or studies_folder()
+    kept = keep_study(suite, registry, read_cells(runs), folder)
+    done = sum(cell.status == "ok" for cell in kept.cells)
+    if json:
+        print_json({"folder": str(folder / name), "cells": len(kept.plan), "ok": done, "not_run": len(kept.not_run)})
+    else:
+        print(f"{done} of {len(kept.plan)} cells of {name} are kept in {folder / name}; {len(kept.not_run)} not run.")
 
 
 def table_rows(records: Sequence[Record], metric: str) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from magbench.regularizers.controls import DistMatch
 
 
 class RandomPlan(DistMatch):
-    """L_m = alpha sum_ik p_i p_k (Cbar_m(i,k) - Cbar_G(s(i),s(k)))^2: the structure term at the plan P_ij = p_i [j = s(i)].
+    """L_m = alpha sum_ik p_i p_k (Cbar_m(i,k) - Cbar_G(s(i),s(k)))^2, the structure term at P_ij = p_i [j = s(i)].
 
     s is a uniformly random permutation of the batch, one for all modalities, drawn anew at every step. The plan is as
     concentrated as :class:`DistMatch`'s diag(p) and has its mass (p = mu, mass 1; ``softmask`` weighs rows likewise);

@@ -103,12 +103,12 @@ def _write(group: list[StoredCell], target: Path) -> list[Path]:
         arrays[f"classes_{record.protocol}_{record.seed}"] = prediction.classes.astype(np.uint16)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **{key: arrays[key] for key in sorted(arrays)})
-    _replace(packed, buffer.getvalue())
-    _replace(target, "".join(lines[key] + "\n" for key in sorted(lines)).encode())
+    replace_file(packed, buffer.getvalue())
+    replace_file(target, "".join(lines[key] + "\n" for key in sorted(lines)).encode())
     return [target, packed]
 
 
-def _replace(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: bytes) -> None:
     """Exchange a file as a whole, so that a full disk leaves the old one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

@@ -5,6 +5,7 @@ The JSON Schema is :func:`json_schema`; a file of another schema is refused by n
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -129,6 +130,11 @@ class Record(_Part):
     def to_json(self) -> str:
         """JSON text, one field order, ending in a newline."""
         return self.model_dump_json(by_alias=True, indent=1) + "\n"
+
+    @property
+    def core_seconds(self) -> float:
+        """Seconds from the cell's start to its end; it keeps to one core."""
+        return max((datetime.fromisoformat(self.finished) - datetime.fromisoformat(self.started)).total_seconds(), 0.0)
 
     def value(self, metric: str) -> float:
         """The score called ``metric``; NaN for a cell without it."""

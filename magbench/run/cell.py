@@ -194,9 +194,10 @@ def make_record(attempt: Attempt) -> Record:
     )
 
 
-def publish_failure(cell: Cell, code: MagbenchPart, status: Status, message: str) -> Record:
+def publish_failure(cell: Cell, code: MagbenchPart, status: Status, message: str, started: str | None = None) -> Record:
     """Publish the record of a cell whose process ended without one (killed, out of memory, over its time)."""
     attempt = Attempt(cell, code)
+    attempt.started = started or attempt.started
     attempt.status = status
     attempt.error = ErrorPart(type=_KINDS[status], message=message, user=False)
     return attempt.publish()

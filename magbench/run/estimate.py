@@ -1,11 +1,10 @@
-"""What cells may cost, from cells like them that have run before; a cell keeps to one core, so these are core-seconds."""
+"""What cells may cost, from cells like them that have run before. A cell keeps to one core: these are core-seconds."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from statistics import median
 
@@ -52,12 +51,7 @@ def estimates(cells: Sequence[Cell]) -> dict[tuple[str, str], Estimate]:
 
 def spent_seconds(cells: Iterable[Cell]) -> float:
     """Core-seconds that the stored ones among ``cells`` took from their start to their end, failures included."""
-    return sum(_duration(record) for cell in cells if (record := cell.record()) is not None)
-
-
-def _duration(record: Record) -> float:
-    start, end = datetime.fromisoformat(record.started), datetime.fromisoformat(record.finished)
-    return max((end - start).total_seconds(), 0.0)
+    return sum(record.core_seconds for cell in cells if (record := cell.record()) is not None)
 
 
 def _seconds(records: Iterable[Record]) -> Seconds:

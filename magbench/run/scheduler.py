@@ -154,12 +154,12 @@ def _finish(job: Running, code: MagbenchPart) -> Record:
         return record  # published, even if the process was stopped before it could say so
     if late:
         seconds = time.monotonic() - job.started
-        return publish_failure(job.cell, code, "timeout", f"Stopped after {seconds:.0f} s (--timeout).")
+        return publish_failure(job.cell, code, "timeout", f"Stopped after {seconds:.0f} s (--timeout).", job.began)
     if job.process.exitcode == -signal.SIGKILL:
         message = "The process was killed (signal 9), most likely for using too much memory."
-        return publish_failure(job.cell, code, "oom", message)
+        return publish_failure(job.cell, code, "oom", message, job.began)
     message = f"The process ended with {_exit(job.process.exitcode)}. What it printed is in {job.cell.log}."
-    return publish_failure(job.cell, code, "failed", message)
+    return publish_failure(job.cell, code, "failed", message, job.began)
 
 
 def _exit(code: int | None) -> str:

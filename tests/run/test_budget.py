@@ -24,6 +24,17 @@ method = "mlp"
 [grid.axes.mlp]
 dropout = [0, 0.5]
 """
+SLEEPER = """
+import time
+from magbench.api import Method, register_method
+
+@register_method("sleeper")
+class Sleeper(Method):
+    def fit(self, view, *, seed):
+        time.sleep(60)
+
+    def predict(self, view): ...
+"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -118,3 +129,12 @@ def test_nothing_is_known_of_nothing(lab: Lab, finished: Path) -> None:
     assert isinstance(known["node_classification/toy@1", "mlp"], Estimate)
     assert spent_seconds(found) == spent_seconds(cell for cell in found if cell.method == "mlp") > 0
     assert spent_seconds([dataclasses.replace(cell, out="nowhere") for cell in found]) == 0
+
+
+def test_a_cell_that_was_stopped_counts_with_what_it_took(lab: Lab, tmp_path: Path) -> None:
+    slow = lab.root / "sleeper.py"
+    slow.write_text(SLEEPER)
+    arguments = ("-t", "nc/toy", "-m", slow, "--seeds", "0", "--out", tmp_path)
+    assert lab.run(*arguments, "--timeout", "1").code == 1
+    plan = lab.run(*arguments, "--overwrite", "never", "--plan", "--json").json()
+    assert plan["spent_core_hours"] * 3600 >= 1
