@@ -15,7 +15,7 @@ import math
 import torch
 from torch import Tensor
 
-from magbench.ot.ufgw import squared_distortion
+from magbench.ot.reference import squared_distortion
 
 
 @torch.no_grad()

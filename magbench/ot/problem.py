@@ -1,6 +1,5 @@
-"""The input of :func:`magbench.ot.ufgw.ufgw`, checked once: costs, weights and marginal relaxations of one problem.
+"""The input of :func:`magbench.ot.ufgw`, checked once: costs, weights and marginal relaxations of one problem.
 
-A :class:`Side` is one measured space: its weights and how strongly its marginal is held (rho, inf = exactly, 0 = free).
 Every breach raises an error that names the argument, the value found and the values allowed.
 """
 
@@ -9,62 +8,36 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from magbench.checks import choice, number
 from magbench.errors import DataError, OptionError
+from magbench.ot.descent import Setting
+from magbench.ot.side import Side, Vector
 
 _SYMMETRY = {torch.float32: 1e-4, torch.float64: 1e-9}
 _MIN_TOL_FLOAT32 = 1e-5
 
 
 @dataclass(frozen=True)
-class Side:
-    """Weights ``[N]`` of one space and the strength rho of its marginal penalty (a number, or ``[N]`` per node)."""
-
-    weights: Tensor
-    rho: Tensor | float
-
-    @property
-    def exact(self) -> bool:
-        """Whether the marginal of some node is held exactly, so that the mass cannot be scaled freely."""
-        return bool(torch.isinf(self.rho).any()) if isinstance(self.rho, Tensor) else math.isinf(self.rho)
-
-    def log_ratio(self, marginal: Tensor) -> Tensor:
-        """m_i log(m_i / w_i) per node, 0 where the marginal vanishes."""
-        weights = torch.where(self.weights > 0, self.weights, torch.ones_like(self.weights))
-        return torch.xlogy(marginal, marginal) - torch.xlogy(marginal, weights)
-
-    def entropy(self, marginal: Tensor) -> float:
-        """sum_i rho_i m_i log(m_i / w_i) over the nodes whose rho is finite."""
-        return float((self._finite_rho() * self.log_ratio(marginal)).sum())
-
-    def scale(self, marginal: Tensor) -> float:
-        """sum_i rho_i m_i over the nodes whose rho is finite."""
-        return float((self._finite_rho() * marginal).sum())
-
-    def penalty(self, marginal: Tensor) -> float:
-        """sum_i rho_i kl(m_i | w_i), kl(a | b) = a log(a / b) - a + b, over the nodes whose rho is finite."""
-        terms = self.log_ratio(marginal) - marginal + self.weights
-        return float((self._finite_rho() * terms).sum())
-
-    def _finite_rho(self) -> Tensor:
-        rho = torch.as_tensor(self.rho, dtype=self.weights.dtype, device=self.weights.device)
-        return torch.where(torch.isinf(rho), torch.zeros_like(rho), rho)
-
-
-@dataclass(frozen=True)
 class UFGWProblem:
-    """Everything that defines the objective; costs of one dtype on one device, ``anchor`` already times (1 - alpha)."""
+    """A checked problem: costs of one dtype on one device, and what defines the objective beside them."""
 
     Cx: Tensor
     Cy: Tensor
-    anchor: Tensor | None
-    alpha: float
-    eps: float
-    row: Side
-    col: Side
+    M: Tensor | None
+    setting: Setting
+
+    def part(self, rows: NDArray[np.bool_], cols: NDArray[np.bool_]) -> UFGWProblem:
+        """The problem among the chosen rows and columns."""
+        i, j = (torch.from_numpy(np.flatnonzero(kept)).to(self.Cx.device) for kept in (rows, cols))
+        M = None if self.M is None else self.M[i][:, j]
+        s = self.setting
+        setting = Setting(s.alpha, s.eps, s.row.keep(rows), s.col.keep(cols))
+        return UFGWProblem(self.Cx[i][:, i].contiguous(), self.Cy[j][:, j].contiguous(), M, setting)
 
 
 def check_problem(
@@ -79,7 +52,7 @@ def check_problem(
     nu: Tensor | None,
     marginals: str,
 ) -> UFGWProblem:
-    """Check and complete the arguments of :func:`magbench.ot.ufgw.ufgw`.
+    """Check and complete the arguments of :func:`magbench.ot.ufgw`.
 
     Raises:
         OptionError: alpha outside [0, 1], rho or eps not positive, an unknown name, a rho of the wrong shape.
@@ -97,22 +70,22 @@ def check_problem(
             raise DataError(f"M has the shape {tuple(M.shape)}; it must be [Nx, Ny] = {(nx, ny)}.")
         _finite("M", M)
         M = M.to(Cx)
-    mu, nu = _weights("mu", mu, nx, Cx), _weights("nu", nu, ny, Cx)
-    rho_row = _check_rho(rho, nx, Cx)
-    row = Side(mu, rho_row)
-    col = Side(nu, {"both": rho_row, "target_fixed": math.inf, "target_free": 0.0}[marginals])
-    if isinstance(col.rho, Tensor) and len(col.rho) != ny:
+    weights = _weights("mu", mu, nx), _weights("nu", nu, ny)
+    rho_row = _check_rho(rho, nx)
+    if marginals == "both" and np.ndim(rho_row) and nx != ny:
         raise OptionError(
             f"rho has one value for each of {nx} rows, but there are {ny} columns; give a number, or"
             " marginals='target_free' or 'target_fixed'."
         )
-    if row.exact and col.exact and abs(float(mu.sum() - nu.sum())) > 1e-5 * float(nu.sum()):
+    rho_col = {"both": rho_row, "target_fixed": math.inf, "target_free": 0.0}[marginals]
+    row = Side(weights[0], np.broadcast_to(np.asarray(rho_row, np.float64), nx))
+    col = Side(weights[1], np.broadcast_to(np.asarray(rho_col, np.float64), ny))
+    if row.exact and col.exact and abs(row.total - col.total) > 1e-5 * col.total:
         raise DataError(
-            f"mu sums to {float(mu.sum()):.6g} and nu to {float(nu.sum()):.6g}; with both marginals exact (rho=inf) the"
+            f"mu sums to {row.total:.6g} and nu to {col.total:.6g}; with both marginals exact (rho=inf) the"
             " sums must be equal. Rescale one, or give a finite rho."
         )
-    anchor = (1.0 - alpha) * M if M is not None and alpha < 1.0 else None
-    return UFGWProblem(Cx, Cy, anchor, alpha, eps, row, col)
+    return UFGWProblem(Cx, Cy, M if alpha < 1.0 else None, Setting(alpha, eps, row, col))
 
 
 def check_iterations(n_outer: int, n_sinkhorn: int, tol: float | None, dtype: torch.dtype) -> None:
@@ -138,12 +111,11 @@ def _check_cost(name: str, cost: Tensor, like: Tensor) -> None:
             f"{name} is {cost.dtype} on {cost.device}, but Cx is {like.dtype} on {like.device}; convert one of them."
         )
     _finite(name, cost)
-    largest = float(cost.abs().max())
+    limit = _SYMMETRY[cost.dtype] * float(cost.abs().max())
     # C x = C' x for one generic x tells symmetry in O(N^2) without a transposed pass over memory, which is slow.
     probe = torch.linspace(1.0, 2.0, len(cost), dtype=cost.dtype, device=cost.device).square_()
     gap = float((torch.mv(cost, probe) - torch.mv(cost.t(), probe)).abs().max())
-    if gap > _SYMMETRY[cost.dtype] * max(largest, 1e-30) * len(cost) ** 0.5:
-        difference = float((cost - cost.t()).abs().max())
+    if gap > limit and (difference := float((cost - cost.t()).abs().max())) > limit:
         raise DataError(f"{name} is not symmetric (largest difference {difference:.3g}); use ({name} + {name}.T) / 2.")
 
 
@@ -153,9 +125,9 @@ def _finite(name: str, value: Tensor) -> None:
         raise DataError(f"{name} holds {bad} NaN or infinite values of {value.numel()}; all must be finite.")
 
 
-def _weights(name: str, weights: Tensor | None, n: int, like: Tensor) -> Tensor:
+def _weights(name: str, weights: Tensor | None, n: int) -> Vector:
     if weights is None:
-        return torch.full((n,), 1.0 / n, dtype=like.dtype, device=like.device)
+        return np.full(n, 1.0 / n)
     if weights.shape != (n,):
         raise DataError(f"{name} has the shape {tuple(weights.shape)}; it must be [{n}].")
     _finite(name, weights)
@@ -164,19 +136,23 @@ def _weights(name: str, weights: Tensor | None, n: int, like: Tensor) -> Tensor:
         raise DataError(
             f"{name} has the smallest value {lowest:.3g} and the sum {total:.3g}; they must be >= 0, not all zero."
         )
-    return weights.to(like)
+    return _vector(weights)
 
 
-def _check_rho(rho: float | Tensor, n: int, like: Tensor) -> Tensor | float:
+def _check_rho(rho: float | Tensor, n: int) -> Vector | float:
     allowed = "it must be a number > 0 (inf = exact marginals), or one for each row"
     if not isinstance(rho, Tensor):
         if not isinstance(rho, (int, float)) or math.isnan(rho) or rho <= 0:
             raise OptionError(f"rho={rho!r} is not allowed; {allowed}.")
         return float(rho)
     if rho.dim() == 0:
-        return _check_rho(float(rho), n, like)
+        return _check_rho(float(rho), n)
     if rho.shape != (n,):
         raise OptionError(f"rho has the shape {tuple(rho.shape)}; {allowed}, [{n}].")
     if bool(torch.isnan(rho).any()) or float(rho.min()) <= 0:
         raise OptionError(f"rho has the smallest value {float(rho.min()):.3g}; {allowed}.")
-    return rho.to(like)
+    return _vector(rho)
+
+
+def _vector(values: Tensor) -> Vector:
+    return values.detach().to("cpu", torch.float64).numpy().copy()

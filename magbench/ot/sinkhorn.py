@@ -1,4 +1,4 @@
-"""Entropic (un)balanced Sinkhorn for one linear problem, the inner loop of :mod:`magbench.ot.ufgw`.
+"""Entropic (un)balanced Sinkhorn for one linear problem, the inner loop of :mod:`magbench.ot.unbalanced`.
 
     min_P <C, P> + sum_i rho_i kl(r_i | mu_i) + sum_j rho'_j kl(c_j | nu_j) + eps KL(P | mu nu^T),    r = P 1, c = P^T 1
 

@@ -23,7 +23,7 @@ from torch import Tensor
 from magbench.errors import MagbenchWarning
 from magbench.ot.costs import anchor_cost, relative_eps
 from magbench.ot.diagonal import diagonal_plan, off_diagonal_share
-from magbench.ot.ufgw import MassCollapseWarning, NotConvergedWarning, UFGWResult, ufgw
+from magbench.ot.unbalanced import MassCollapseWarning, NotConvergedWarning, UFGWResult, ufgw
 from magbench.regularizers.alignment import AlignmentOptions, Costs, GraphAlignment, structure_term
 from magbench.regularizers.base import Diagnostics, OptionalNumber, RegularizerOptions
 
@@ -55,7 +55,7 @@ class OptiMAGOptions(AlignmentOptions):
     tol: OptionalNumber = Field(default=None, ge=1e-5)
     """Stop when the plan's relative change is below; None runs all outer steps."""
     kl: Literal["plain", "joint"] = "plain"
-    """Which unbalanced objective, see :mod:`magbench.ot.ufgw`."""
+    """Which unbalanced objective, see :mod:`magbench.ot.unbalanced`."""
     marginals: Literal["both", "target_fixed", "target_free"] = "both"
     """Which marginals are relaxed."""
     mass_step: bool = True

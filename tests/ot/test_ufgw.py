@@ -15,7 +15,8 @@ from torch import Tensor
 
 from magbench.errors import DataError, OptionError
 from magbench.ot import MassCollapseWarning, NotConvergedWarning, modality_cost, ufgw
-from magbench.ot.ufgw import optimal_scale, squared_distortion
+from magbench.ot.descent import optimal_scale
+from magbench.ot.reference import squared_distortion
 
 # Few iterations are what many of these tests are about; the warning itself has tests of its own.
 pytestmark = pytest.mark.filterwarnings("ignore::magbench.ot.NotConvergedWarning")

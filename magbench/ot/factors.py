@@ -1,0 +1,49 @@
+"""Cosine costs by their factors: low rank, so that a plan's transport cost needs no N^3 work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from magbench.errors import DataError
+from magbench.ot.costs import modality_cost, unit_rows
+from magbench.ot.fast import Factors
+
+_SMALLEST_MEAN = 1e-3
+"""Below, the states nearly coincide and 1 - <u, u> is rounding, which normalisation would blow up."""
+
+
+@dataclass(frozen=True)
+class CosineFactors:
+    """The cost :func:`magbench.ot.modality_cost` of the states ``Z`` ``[N, d]``, or of ``[B, N, d]`` for a batch.
+
+    Raises:
+        DataError: another number of dimensions, or a dtype that is neither float32 nor float64.
+    """
+
+    Z: Tensor
+
+    def __post_init__(self) -> None:
+        if self.Z.dim() not in (2, 3) or self.Z.dtype not in (torch.float32, torch.float64):
+            raise DataError(
+                f"CosineFactors: Z is {self.Z.dtype} of shape {tuple(self.Z.shape)}; it must be float32 or float64 of"
+                " shape [N, d], or [B, N, d] for a batch."
+            )
+
+    @torch.no_grad()
+    def dense(self) -> Tensor:
+        """The cost ``[N, N]`` of one problem."""
+        cost = modality_cost(self.Z)
+        return (cost + cost.t()).mul_(0.5)
+
+    @torch.no_grad()
+    def low_rank(self, dense: Tensor) -> Factors | None:
+        """The factors of ``dense``; None where they would not pay (d > 2N/3) or not be exact (zero or equal rows)."""
+        unit = unit_rows(self.Z)
+        n, d = unit.shape
+        mean = float((n * n - unit.double().sum(0).square().sum()) / (n * n))
+        if 3 * d > 2 * n or mean < _SMALLEST_MEAN or bool((unit.abs().amax(1) == 0).any()):
+            return None
+        return Factors(unit.contiguous().numpy(), 1.0 / mean, dense.numpy())

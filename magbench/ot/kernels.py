@@ -1,0 +1,368 @@
+"""Compiled kernels of the unbalanced fused Gromov-Wasserstein solver; numpy arrays in and out, float32 or float64.
+
+The local cost of a linear problem is never formed. With potentials f, g in units of eps, the log kernel is
+phi_i + gamma_j + H_ij, where H ``[N, M]`` is the part of -cost / eps that depends on both ends and phi, gamma hold the
+potentials less the parts that depend on one. Each kernel makes one pass over matrices of N x M; all arrays are
+C-contiguous. Sums inside a row are taken in lanes, sums over rows in float64.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import types
+from numba.extending import overload
+
+from magbench.numba_cache import compiled
+
+Array = Any
+_SUMS = {"reassoc", "contract", "nsz", "arcp"}
+_MAXIMA = _SUMS | {"nnan"}
+_BLOCK = 16
+_FLUSH32, _FLUSH64 = -80.0, -700.0
+"""Log entries of the kernel below which it is 0: far below any sum that counts, and subnormal numbers are slow."""
+
+DONE, DRIFTED, UNTRUSTED = 0, 1, 2
+"""How a call of :func:`sweeps` ended."""
+
+
+def _exp(x: float) -> float:
+    """e^x for x in [-87, 88] within two units in the last place; vectorises, which the C library's does not."""
+    raise NotImplementedError
+
+
+def _log(x: float) -> float:
+    """log x of a positive normal number within two units in the last place; very negative for 0."""
+    raise NotImplementedError
+
+
+def _exp32(x: float) -> float:
+    # Cody & Waite's reduction x = n log 2 + r and a polynomial of degree 6 on |r| <= log(2) / 2.
+    n = np.int32(x * np.float32(1.44269504) + np.float32(256.5)) - np.int32(256)
+    k = np.float32(n)
+    r = x - k * np.float32(0.693359375) + k * np.float32(2.12194440e-4)
+    p = np.float32(1.9875691500e-4)
+    p = p * r + np.float32(1.3981999507e-3)
+    p = p * r + np.float32(8.3334519073e-3)
+    p = p * r + np.float32(4.1665795894e-2)
+    p = p * r + np.float32(1.6666665459e-1)
+    p = p * r + np.float32(5.0000001201e-1)
+    p = p * (r * r) + r + np.float32(1.0)
+    return p * np.int32((n + np.int32(127)) << np.int32(23)).view(np.float32)  # type: ignore[no-any-return]
+
+
+def _exp64(x: float) -> float:
+    # As above; Taylor's polynomial of degree 12 leaves 2e-16.
+    n = np.int64(x * 1.4426950408889634 + 2048.5) - np.int64(2048)
+    k = np.float64(n)
+    r = x - k * 0.693147180369123816490 - k * 1.90821492927058770002e-10
+    p = 1.0 / 479001600.0
+    p = p * r + 1.0 / 39916800.0
+    p = p * r + 1.0 / 3628800.0
+    p = p * r + 1.0 / 362880.0
+    p = p * r + 1.0 / 40320.0
+    p = p * r + 1.0 / 5040.0
+    p = p * r + 1.0 / 720.0
+    p = p * r + 1.0 / 120.0
+    p = p * r + 1.0 / 24.0
+    p = p * r + 1.0 / 6.0
+    p = p * r + 0.5
+    p = p * (r * r) + r + 1.0
+    return p * np.int64((n + np.int64(1023)) << np.int64(52)).view(np.float64)  # type: ignore[no-any-return]
+
+
+def _log32(x: float) -> float:
+    # x = 2^k m, m in [sqrt(1/2), sqrt(2)); log m = 2 artanh(s), s = (m - 1) / (m + 1).
+    bits = np.float32(x).view(np.int32) - np.int32(0x3F3504F3)
+    k = bits >> np.int32(23)
+    m = np.int32((bits & np.int32(0x007FFFFF)) + np.int32(0x3F3504F3)).view(np.float32)
+    s = (m - np.float32(1.0)) / (m + np.float32(1.0))
+    z = s * s
+    p = np.float32(2.0 / 9.0)
+    p = p * z + np.float32(2.0 / 7.0)
+    p = p * z + np.float32(2.0 / 5.0)
+    p = p * z + np.float32(2.0 / 3.0)
+    p = p * z + np.float32(2.0)
+    return np.float32(k) * np.float32(0.6931471806) + p * s
+
+
+def _log64(x: float) -> float:
+    bits = np.float64(x).view(np.int64) - np.int64(0x3FE6A09E667F3BCD)
+    k = bits >> np.int64(52)
+    m = np.int64((bits & np.int64(0x000FFFFFFFFFFFFF)) + np.int64(0x3FE6A09E667F3BCD)).view(np.float64)
+    s = (m - 1.0) / (m + 1.0)
+    z = s * s
+    p = 2.0 / 21.0
+    p = p * z + 2.0 / 19.0
+    p = p * z + 2.0 / 17.0
+    p = p * z + 2.0 / 15.0
+    p = p * z + 2.0 / 13.0
+    p = p * z + 2.0 / 11.0
+    p = p * z + 2.0 / 9.0
+    p = p * z + 2.0 / 7.0
+    p = p * z + 2.0 / 5.0
+    p = p * z + 2.0 / 3.0
+    p = p * z + 2.0
+    return np.float64(k) * 0.6931471805599453 + p * s
+
+
+@overload(_exp, inline="always")
+def _exp_of(x: float) -> Any:
+    return _exp32 if x == types.float32 else _exp64
+
+
+@overload(_log, inline="always")
+def _log_of(x: float) -> Any:
+    return _log32 if x == types.float32 else _log64
+
+
+def _flush(x: float) -> float:
+    """Smallest log entry of the kernel that is kept, of the type of x."""
+    raise NotImplementedError
+
+
+def _flush32(x: float) -> float:
+    return np.float32(_FLUSH32)
+
+
+def _flush64(x: float) -> float:
+    return np.float64(_FLUSH64)
+
+
+@overload(_flush, inline="always")
+def _flush_of(x: float) -> Any:
+    return _flush32 if x == types.float32 else _flush64
+
+
+@compiled(fastmath=_SUMS)
+def square_matvec(C: Array, x: Array, out: Array) -> None:
+    """out_i = sum_k C_ik^2 x_k."""
+    for i in range(C.shape[0]):
+        row = C[i]
+        total = x.dtype.type(0.0)
+        for k in range(len(x)):
+            total += row[k] * row[k] * x[k]
+        out[i] = total
+
+
+@compiled(fastmath={"contract", "nsz"})
+def scale_into(G: Array, weight: float, M: Array, anchor: float, H: Array) -> None:
+    """H = weight G + anchor M; ``M`` may have no rows (no anchor) and ``H`` may be ``G``."""
+    w, a = H.dtype.type(weight), H.dtype.type(anchor)
+    for i in range(G.shape[0]):
+        g, h = G[i], H[i]
+        if M.shape[0] == 0:
+            for j in range(len(g)):
+                h[j] = w * g[j]
+        else:
+            m = M[i]
+            for j in range(len(g)):
+                h[j] = w * g[j] + a * m[j]
+
+
+@compiled(fastmath=_MAXIMA)
+def absorb_cold(H: Array, gamma: Array, K: Array, phi: Array) -> None:
+    """phi_i = -max_j (H_ij + gamma_j) and K = exp(phi + gamma + H): rows have maximum 1, so none underflows."""
+    flush, zero = _flush(H[0, 0]), H.dtype.type(0.0)
+    for i in range(H.shape[0]):
+        h, k = H[i], K[i]
+        top = h[0] + gamma[0]
+        for j in range(len(gamma)):
+            value = h[j] + gamma[j]
+            k[j] = value
+            top = value if value > top else top
+        phi[i] = -top
+        for j in range(len(gamma)):
+            value = k[j] - top
+            kept = _exp(value if value > flush else flush)
+            k[j] = kept if value > flush else zero
+
+
+@compiled(fastmath={"contract", "nsz"})
+def absorb(H: Array, phi: Array, gamma: Array, K: Array) -> None:
+    """K = exp(phi + gamma + H), cut off where the type ends."""
+    flush, zero = _flush(H[0, 0]), H.dtype.type(0.0)
+    for i in range(H.shape[0]):
+        h, k, p = H[i], K[i], phi[i]
+        for j in range(len(gamma)):
+            value = h[j] + p + gamma[j]
+            value = value if value < -flush else -flush
+            kept = _exp(value if value > flush else flush)
+            k[j] = kept if value > flush else zero
+
+
+@compiled(fastmath=_SUMS)
+def sweeps(
+    K: Array,
+    mu: Array,
+    nu: Array,
+    lag_row: Array,
+    lag_col: Array,
+    kappa_row: Array,
+    kappa_col: Array,
+    b: Array,
+    log_a: Array,
+    log_b: Array,
+    a: Array,
+    sums: Array,
+    n_iter: int,
+    drift: float,
+    trust: float,
+    still: float,
+) -> tuple[int, int]:
+    """Up to ``n_iter`` Sinkhorn sweeps around one kernel, each one pass over it.
+
+    log_a = lag_row - kappa_row log(K b), a = mu e^log_a, then the same for the columns: b = nu e^log_b. ``log_a``,
+    ``log_b``, ``a``, ``b`` and ``sums`` = K' a are those of the last sweep that counts.
+
+    Stops early where no log_b moved by more than ``still``, where a log scaling exceeds ``drift`` (absorb anew) or
+    ``trust`` (that sweep does not count: repeat it in the log domain).
+
+    Returns:
+        Sweeps that count, and one of DONE, DRIFTED, UNTRUSTED.
+    """
+    n, m = K.shape
+    new_log_a, new_a = np.empty_like(log_a), np.empty_like(a)
+    new_log_b, acc = np.empty_like(log_b), np.empty_like(sums)
+    zero = K.dtype.type(0.0)
+    for done in range(n_iter):
+        largest = zero
+        acc[:] = zero
+        for start in range(0, n, _BLOCK):
+            stop = min(start + _BLOCK, n)
+            quads = start + (stop - start) // 4 * 4
+            for i in range(start, quads, 4):
+                k0, k1, k2, k3 = K[i], K[i + 1], K[i + 2], K[i + 3]
+                s0, s1, s2, s3 = zero, zero, zero, zero
+                for j in range(m):
+                    s0 += k0[j] * b[j]
+                    s1 += k1[j] * b[j]
+                    s2 += k2[j] * b[j]
+                    s3 += k3[j] * b[j]
+                new_a[i], new_a[i + 1], new_a[i + 2], new_a[i + 3] = s0, s1, s2, s3
+            for i in range(quads, stop):
+                k0, s0 = K[i], zero
+                for j in range(m):
+                    s0 += k0[j] * b[j]
+                new_a[i] = s0
+            for i in range(start, stop):
+                value = lag_row[i] - kappa_row[i] * _log(new_a[i])
+                new_log_a[i] = value
+                new_a[i] = mu[i] * _exp(min(max(value, K.dtype.type(-87.0)), K.dtype.type(88.0)))
+                largest = max(largest, abs(value))
+            for i in range(start, quads, 4):
+                k0, k1, k2, k3 = K[i], K[i + 1], K[i + 2], K[i + 3]
+                a0, a1, a2, a3 = new_a[i], new_a[i + 1], new_a[i + 2], new_a[i + 3]
+                for j in range(m):
+                    acc[j] += k0[j] * a0 + k1[j] * a1 + (k2[j] * a2 + k3[j] * a3)
+            for i in range(quads, stop):
+                k0, a0 = K[i], new_a[i]
+                for j in range(m):
+                    acc[j] += k0[j] * a0
+        for j in range(m):
+            value = lag_col[j] - kappa_col[j] * _log(acc[j])
+            new_log_b[j] = value
+            largest = max(largest, abs(value))
+        if not largest < trust:  # also true for NaN
+            return done, UNTRUSTED
+        moved = zero
+        for j in range(m):
+            moved = max(moved, abs(new_log_b[j] - log_b[j]))
+            log_b[j] = new_log_b[j]
+            b[j] = nu[j] * _exp(new_log_b[j])
+        log_a[:] = new_log_a
+        a[:] = new_a
+        sums[:] = acc
+        if largest > drift:
+            return done + 1, DRIFTED
+        if moved <= still and done > 0:
+            return done + 1, DONE
+    return n_iter, DONE
+
+
+@compiled(fastmath=_MAXIMA)
+def log_row_sums(H: Array, shift: Array, out: Array) -> None:
+    """out_i = log sum_j exp(H_ij + shift_j)."""
+    flush = _flush(H[0, 0])
+    for i in range(H.shape[0]):
+        h = H[i]
+        top = h[0] + shift[0]
+        for j in range(len(shift)):
+            top = max(top, h[j] + shift[j])
+        total = 0.0
+        for j in range(len(shift)):
+            total += _exp(max(h[j] + shift[j] - top, flush))
+        out[i] = top + np.log(total)
+
+
+@compiled(fastmath={"contract", "nsz"})
+def log_col_sums(H: Array, shift: Array, out: Array) -> None:
+    """out_j = log sum_i exp(H_ij + shift_i)."""
+    flush = _flush(H[0, 0])
+    top = H[0] + shift[0]
+    for i in range(1, H.shape[0]):
+        h, s = H[i], shift[i]
+        for j in range(len(top)):
+            top[j] = max(top[j], h[j] + s)
+    total = np.zeros(len(top))
+    for i in range(H.shape[0]):
+        h, s = H[i], shift[i]
+        for j in range(len(top)):
+            total[j] += _exp(max(h[j] + s - top[j], flush))
+    for j in range(len(top)):
+        out[j] = top[j] + np.log(total[j])
+
+
+@compiled(fastmath=_SUMS)
+def plan_of(K: Array, a: Array, b: Array, H: Array, M: Array, P: Array, row: Array) -> tuple[float, float]:
+    """P = diag(a) K diag(b) and its row sums.
+
+    Returns:
+        <H, P> and <M, P> (0 where ``M`` has no rows).
+    """
+    zero = K.dtype.type(0.0)
+    inner, linear = 0.0, 0.0
+    for i in range(K.shape[0]):
+        k, h, p, ai = K[i], H[i], P[i], a[i]
+        r, hp, mp = zero, zero, zero
+        for j in range(len(b)):
+            value = ai * k[j] * b[j]
+            p[j] = value
+            r += value
+            hp += value * h[j]
+        row[i] = r
+        inner += hp
+        if M.shape[0] > 0:
+            m = M[i]
+            for j in range(len(b)):
+                mp += p[j] * m[j]
+            linear += mp
+    return inner, linear
+
+
+@compiled(fastmath=_SUMS)
+def distance(P: Array, p_scale: float, Q: Array, q_scale: float) -> float:
+    """sum |p_scale P - q_scale Q|."""
+    s, t = P.dtype.type(p_scale), P.dtype.type(q_scale)
+    total = 0.0
+    for i in range(P.shape[0]):
+        p, q = P[i], Q[i]
+        part = P.dtype.type(0.0)
+        for j in range(len(p)):
+            part += abs(s * p[j] - t * q[j])
+        total += part
+    return total
+
+
+@compiled(fastmath=_SUMS)
+def inner_product(P: Array, Q: Array) -> float:
+    """<P, Q>."""
+    total = 0.0
+    for i in range(P.shape[0]):
+        p, q = P[i], Q[i]
+        part = P.dtype.type(0.0)
+        for j in range(len(p)):
+            part += p[j] * q[j]
+        total += part
+    return total
