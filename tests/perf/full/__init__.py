@@ -1,0 +1,1 @@
+"""Benchmarks that need torch and the peers of the extra ``[perf]``."""
