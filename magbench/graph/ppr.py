@@ -5,14 +5,15 @@ With A' = A + I (undirected, unweighted), D its degrees and teleport probability
     rw:   Pi = b (I - (1-b) D^-1 A')^-1                 rows sum to 1
     sym:  Pi = b (I - (1-b) D^-1/2 A' D^-1/2)^-1 = D^1/2 Pi_rw D^-1/2        symmetric
 
-Small graphs are solved exactly. Larger ones by forward push (Andersen, Chung & Lang 2006): for each start node mass is
-moved from residual to estimate until every residual is below ``tol`` times the degree, so estimates are low by at most
-``tol`` d_j (rw; ``tol`` sqrt(d_i d_j) for sym); the ``top_k`` largest of each row are kept. No N x N matrix is formed.
+Small graphs are solved exactly. Larger ones by forward push (:mod:`magbench.graph.push`): estimates are low by at most
+``tol`` d_j (rw; ``tol`` sqrt(d_i d_j) for sym), and the ``top_k`` largest of each row are kept, in memory or, where
+they are too many (8 ``top_k`` bytes a node), on disk (:mod:`magbench.graph.rows`). No N x N matrix is formed.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
@@ -20,41 +21,58 @@ import torch
 from torch import Tensor
 
 from magbench.checks import choice, number
-from magbench.errors import DataError
-from magbench.graph.push import push_rows
+from magbench.errors import DataError, OptionError
+from magbench.graph.push import PushGraph
+from magbench.graph.rows import SparseRows, collect, open_rows, write_rows
+
+__all__ = ["DENSE_LIMIT", "PPRStore", "ppr"]
 
 DENSE_LIMIT = 5000
-_SEEDS_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
 class PPRStore:
-    """Scores Pi of one graph: a dense float32 ``[N, N]`` tensor or a sparse CSR matrix.
+    """Scores Pi of one graph: a dense float32 ``[N, N]`` tensor or sparse rows.
 
     Attributes:
-        scores: the matrix; entries that a sparse one lacks count as 0.
+        scores: the matrix; entries that a sparse row lacks count as 0.
         symmetric: whether Pi is symmetric (norm="sym").
     """
 
-    scores: Tensor | sp.csr_matrix
+    scores: Tensor | SparseRows
     symmetric: bool
+
+    @classmethod
+    def open(cls, path: Path) -> PPRStore:
+        """Map the scores that ``ppr(..., out=path)`` wrote.
+
+        Raises:
+            DataError: a folder that holds something else, or damaged files.
+        """
+        rows, header = open_rows(path)
+        if not isinstance(header.get("symmetric"), bool):
+            raise DataError(f"{path} holds rows, but not of PageRank: its header does not say whether it is symmetric.")
+        return cls(rows, header["symmetric"] is True)
 
     @property
     def num_nodes(self) -> int:
         """Number of nodes N of the graph."""
-        return int(self.scores.shape[0])
+        return len(self.scores) if isinstance(self.scores, Tensor) else self.scores.num_nodes
 
     def block(self, node_ids: Tensor) -> Tensor:
-        """Scores ``[B, B]`` among the given nodes, float32, on the device of ``node_ids``."""
+        """Scores ``[B, B]`` among the given nodes, float32, on the device of ``node_ids``.
+
+        Raises:
+            DataError: with sparse rows, a node that does not exist or was not among the seeds.
+        """
         if isinstance(self.scores, Tensor):
             ids = node_ids.to(self.scores.device)
             return self.scores[ids[:, None], ids[None, :]].to(node_ids.device)
-        rows = node_ids.cpu().numpy()
-        dense = torch.from_numpy(self.scores[rows][:, rows].toarray().astype(np.float32))
+        block = torch.from_numpy(self.scores.block(node_ids.cpu().numpy()))
         if self.symmetric:
             # Truncation only loses mass, so of (i, j) and (j, i) the larger is nearer to the truth.
-            dense = torch.maximum(dense, dense.t())
-        return dense.to(node_ids.device)
+            block = torch.maximum(block, block.t())
+        return block.to(node_ids.device)
 
 
 def ppr(
@@ -66,6 +84,9 @@ def ppr(
     method: str = "auto",
     tol: float = 1e-5,
     top_k: int = 512,
+    seeds: Tensor | None = None,
+    out: Path | None = None,
+    num_threads: int | None = None,
 ) -> PPRStore:
     """Personalised PageRank of a graph.
 
@@ -74,32 +95,56 @@ def ppr(
         num_nodes: N.
         teleport: restart probability b, in (0, 1).
         norm: ``"sym"`` or ``"rw"``, see the module's formulas.
-        method: ``"dense"`` (exact), ``"push"`` (sparse) or ``"auto"``: dense up to 5,000 nodes.
-        tol: residual per degree at which a push stops.
+        method: ``"dense"`` (exact), ``"push"`` (sparse) or ``"auto"``: dense up to 5,000 nodes, push where more nodes,
+            ``seeds`` or ``out`` ask for rows.
+        tol: residual per degree at which a push stops, at least 1e-12.
         top_k: entries kept in each row of a sparse result.
+        seeds: int64 ``[S]``, the rows to compute, by push; default: all. To push from many batches of one graph, make a
+            :class:`magbench.graph.push.PushGraph` once.
+        out: a new folder to write sparse rows to, a part at a time; the result maps it.
+        num_threads: threads of a push, default PyTorch's; the result does not depend on them.
 
     Raises:
-        DataError: an edge that points outside 0..N-1.
+        DataError: an edge or a seed outside 0..N-1.
         OptionError: an option out of its range.
+        OutputError: ``out`` exists or cannot be written.
     """
     number("teleport", teleport, high=1.0)
-    number("tol", tol, high=1.0)
+    number("tol", tol, low=1e-12, high=1.0, low_open=False)
+    number("top_k", top_k, low=1.0, low_open=False)
     choice("norm", norm, ("sym", "rw"))
     choice("method", method, ("auto", "dense", "push"))
-    adjacency = _adjacency(edge_index, num_nodes)
-    if method == "dense" or (method == "auto" and num_nodes <= DENSE_LIMIT):
-        return PPRStore(_dense(adjacency, teleport, norm), norm == "sym")
-    return PPRStore(_push(adjacency, teleport, norm, tol, top_k), norm == "sym")
-
-
-def _adjacency(edge_index: Tensor, num_nodes: int) -> sp.csr_matrix:
-    """A' = A + I as 0/1 float64."""
     edges = edge_index.cpu().numpy()
-    if edges.size and (edges.min() < 0 or edges.max() >= num_nodes):
+    _check_nodes("edge_index points at", edges, num_nodes)
+    rows_wanted = seeds is not None or out is not None
+    if method == "dense" and rows_wanted:
+        raise OptionError("method='dense' computes all rows in memory; leave seeds and out away, or use method='push'.")
+    if method == "dense" or (method == "auto" and num_nodes <= DENSE_LIMIT and not rows_wanted):
+        return PPRStore(_dense(_adjacency(edges, num_nodes), teleport, norm), norm == "sym")
+    starts = np.arange(num_nodes) if seeds is None else np.unique(seeds.cpu().numpy())
+    _check_nodes("seeds holds", starts, num_nodes)
+    threads = torch.get_num_threads() if num_threads is None else num_threads
+    number("num_threads", threads, low=1.0, low_open=False)
+    parts = PushGraph.of(edges, num_nodes).rows(
+        starts, teleport=teleport, norm=norm, tol=tol, top_k=top_k, num_threads=threads
+    )
+    if out is None:
+        return PPRStore(collect(parts, starts, num_nodes, top_k), norm == "sym")
+    options = {"teleport": teleport, "norm": norm, "tol": tol, "top_k": top_k}
+    write_rows(parts, starts, num_nodes, out, {"symmetric": norm == "sym", "options": options})
+    return PPRStore.open(out)
+
+
+def _check_nodes(what: str, nodes: np.ndarray, num_nodes: int) -> None:
+    if nodes.size and (nodes.min() < 0 or nodes.max() >= num_nodes):
         raise DataError(
-            f"edge_index points at node {int(edges.max())} (smallest {int(edges.min())}), but the graph has"
+            f"{what} node {int(nodes.max())} (smallest {int(nodes.min())}), but the graph has"
             f" {num_nodes} nodes; allowed are 0..{num_nodes - 1}."
         )
+
+
+def _adjacency(edges: np.ndarray, num_nodes: int) -> sp.csr_matrix:
+    """A' = A + I as 0/1 float64."""
     loops = np.arange(num_nodes)
     rows = np.concatenate([edges[0], edges[1], loops])
     cols = np.concatenate([edges[1], edges[0], loops])
@@ -117,17 +162,3 @@ def _dense(adjacency: sp.csr_matrix, teleport: float, norm: str) -> Tensor:
     if norm == "rw":
         scores = scores / root[:, None] * root[None, :]
     return scores.float()
-
-
-def _push(adjacency: sp.csr_matrix, teleport: float, norm: str, tol: float, top_k: int) -> sp.csr_matrix:
-    """Forward push from every node, a block of start nodes at a time."""
-    offsets, targets = adjacency.indptr.astype(np.int64), adjacency.indices.astype(np.int64)
-    num_nodes, root = len(offsets) - 1, np.sqrt(np.diff(offsets))
-    blocks = []
-    for start in range(0, num_nodes, _SEEDS_AT_ONCE):
-        seeds = np.arange(start, min(start + _SEEDS_AT_ONCE, num_nodes))
-        pointers, columns, values = push_rows(offsets, targets, seeds, teleport, tol, top_k)
-        if norm == "sym":
-            values = values * np.repeat(root[seeds], np.diff(pointers)) / root[columns]
-        blocks.append(sp.csr_matrix((values.astype(np.float32), columns, pointers), shape=(len(seeds), num_nodes)))
-    return sp.csr_matrix(sp.vstack(blocks))

@@ -64,7 +64,7 @@ def test_invariant_14_push_is_within_tolerance(norm: str, tol: float) -> None:
 def test_top_k_keeps_the_largest() -> None:
     edges = _graph()
     store = ppr(edges, 120, method="push", norm="rw", top_k=5)
-    assert int(np.diff(store.scores.indptr).max()) == 5
+    assert int(np.diff(store.scores.offsets).max()) == 5
     exact = _dense(ppr(edges, 120, norm="rw"))
     kept = _dense(store)
     top = exact.topk(5, dim=1).indices
