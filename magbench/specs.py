@@ -171,6 +171,8 @@ class MethodSpec(Spec):
     summary: str = ""
     reimplementation: bool = False
     families: tuple[str, ...] = ("node_classification",)
+    revision: int = Field(default=1, ge=1)
+    """Raised when code that this folder names but does not hold changes the method's predictions."""
     defaults: dict[str, Any] = {}
     search: dict[str, Any] = {}
     citation: tuple[str, ...] = ()
@@ -201,15 +203,17 @@ class Grid(Spec):
                     raise ValueError(f"axes.{owner}.{option}: {self.method!r} sets it already")
         return self
 
-    def expand(self) -> tuple[str, ...]:
-        """The canonical method strings."""
+    def points(self) -> dict[str, dict[str, bool | int | float | str]]:
+        """Canonical method string → its option values, by the options' names."""
         method = parse_method(self.method)
         axes = [
             [(owner, option, value) for value in values]
             for owner, options in self.axes.items()
             for option, values in options.items()
         ]
-        return tuple(str(method.with_options(point)) for point in product(*axes))
+        return {
+            str(method.with_options(point)): {option: value for _, option, value in point} for point in product(*axes)
+        }
 
 
 class Contrast(Spec):
@@ -281,7 +285,7 @@ class Suite(Spec):
     @property
     def method_strings(self) -> tuple[str, ...]:
         """The methods listed, then those of the grid."""
-        return self.methods + (self.grid.expand() if self.grid else ())
+        return self.methods + tuple(self.grid.points() if self.grid else ())
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -35,7 +35,7 @@ class Step(NamedTuple):
 class Plan:
     """``scale`` times a backend's matrix P, of which the other fields speak.
 
-    ``row`` and ``col`` are its marginals, ``entropy`` = <P, log P / mu nu'>, ``linear`` = <M, P>; ``product`` tells that
+    ``row`` and ``col`` are its marginals, ``entropy`` = <P, log P / mu nu'>, ``linear`` = <M, P>; ``product``: whether
     P = mu nu'.
     """
 

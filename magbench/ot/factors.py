@@ -19,11 +19,14 @@ _SMALLEST_MEAN = 1e-3
 class CosineFactors:
     """The cost :func:`magbench.ot.modality_cost` of the states ``Z`` ``[N, d]``, or of ``[B, N, d]`` for a batch.
 
+    ``cost`` ``[N, N]`` is that cost, where it is known already.
+
     Raises:
         DataError: another number of dimensions, or a dtype that is neither float32 nor float64.
     """
 
     Z: Tensor
+    cost: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.Z.dim() not in (2, 3) or self.Z.dtype not in (torch.float32, torch.float64):
@@ -35,6 +38,8 @@ class CosineFactors:
     @torch.no_grad()
     def dense(self) -> Tensor:
         """The cost ``[N, N]`` of one problem."""
+        if self.cost is not None:
+            return self.cost
         cost = modality_cost(self.Z)
         return (cost + cost.t()).mul_(0.5)
 

@@ -122,8 +122,8 @@ class Compiled:
             np.multiply.outer(self.mu, self.nu, out=buffer)
         else:
             buffer[:] = values
-        sums = [buffer.sum(axis, dtype=np.float64) for axis in (1, 0)]
-        return Plan(buffer, *sums, entropy, linear, product=product)
+        row, col = buffer.sum(1, dtype=np.float64), buffer.sum(0, dtype=np.float64)
+        return Plan(buffer, row, col, entropy, linear, product=product)
 
     def tensor(self, plan: Plan) -> tuple[Tensor, float]:
         """T(plan) and <T(plan), plan>."""
@@ -243,13 +243,13 @@ class _Sweeps:
 
     def col_sums(self, plan: Array) -> Vector:
         """Column sums of diag(a) K diag(b), known from the last sweep unless that was in the log domain."""
-        if self.sums.any():
-            return self.b.astype(np.float64) * self.sums
-        return plan.sum(0, dtype=np.float64)
+        sums: Vector = self.b.astype(np.float64) * self.sums if self.sums.any() else plan.sum(0, dtype=np.float64)
+        return sums
 
     def _rounded(self, potential: Vector) -> Vector:
         """The kernel is formed from rounded potentials: those are the ones absorbed."""
-        return potential.astype(self.backend.dtype).astype(np.float64)
+        rounded: Vector = potential.astype(self.backend.dtype).astype(np.float64)
+        return rounded
 
     def _reset(self) -> None:
         mu, nu = self.backend.mu, self.backend.nu

@@ -17,6 +17,7 @@ from numba.extending import overload
 from magbench.numba_cache import compiled
 
 Array = Any
+Number = Any
 _SUMS = {"reassoc", "contract", "nsz", "arcp"}
 _MAXIMA = _SUMS | {"nnan"}
 _BLOCK = 16
@@ -27,17 +28,17 @@ DONE, DRIFTED, UNTRUSTED = 0, 1, 2
 """How a call of :func:`sweeps` ended."""
 
 
-def _exp(x: float) -> float:
+def _exp(x: Number) -> Number:
     """e^x for x in [-87, 88] within two units in the last place; vectorises, which the C library's does not."""
     raise NotImplementedError
 
 
-def _log(x: float) -> float:
+def _log(x: Number) -> Number:
     """log x of a positive normal number within two units in the last place; very negative for 0."""
     raise NotImplementedError
 
 
-def _exp32(x: float) -> float:
+def _exp32(x: Number) -> Number:
     # Cody & Waite's reduction x = n log 2 + r and a polynomial of degree 6 on |r| <= log(2) / 2.
     n = np.int32(x * np.float32(1.44269504) + np.float32(256.5)) - np.int32(256)
     k = np.float32(n)
@@ -49,10 +50,10 @@ def _exp32(x: float) -> float:
     p = p * r + np.float32(1.6666665459e-1)
     p = p * r + np.float32(5.0000001201e-1)
     p = p * (r * r) + r + np.float32(1.0)
-    return p * np.int32((n + np.int32(127)) << np.int32(23)).view(np.float32)  # type: ignore[no-any-return]
+    return p * np.int32((n + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
-def _exp64(x: float) -> float:
+def _exp64(x: Number) -> Number:
     # As above; Taylor's polynomial of degree 12 leaves 2e-16.
     n = np.int64(x * 1.4426950408889634 + 2048.5) - np.int64(2048)
     k = np.float64(n)
@@ -69,10 +70,10 @@ def _exp64(x: float) -> float:
     p = p * r + 1.0 / 6.0
     p = p * r + 0.5
     p = p * (r * r) + r + 1.0
-    return p * np.int64((n + np.int64(1023)) << np.int64(52)).view(np.float64)  # type: ignore[no-any-return]
+    return p * np.int64((n + np.int64(1023)) << np.int64(52)).view(np.float64)
 
 
-def _log32(x: float) -> float:
+def _log32(x: Number) -> Number:
     # x = 2^k m, m in [sqrt(1/2), sqrt(2)); log m = 2 artanh(s), s = (m - 1) / (m + 1).
     bits = np.float32(x).view(np.int32) - np.int32(0x3F3504F3)
     k = bits >> np.int32(23)
@@ -87,7 +88,7 @@ def _log32(x: float) -> float:
     return np.float32(k) * np.float32(0.6931471806) + p * s
 
 
-def _log64(x: float) -> float:
+def _log64(x: Number) -> Number:
     bits = np.float64(x).view(np.int64) - np.int64(0x3FE6A09E667F3BCD)
     k = bits >> np.int64(52)
     m = np.int64((bits & np.int64(0x000FFFFFFFFFFFFF)) + np.int64(0x3FE6A09E667F3BCD)).view(np.float64)
@@ -108,30 +109,30 @@ def _log64(x: float) -> float:
 
 
 @overload(_exp, inline="always")
-def _exp_of(x: float) -> Any:
+def _exp_of(x: Number) -> Any:
     return _exp32 if x == types.float32 else _exp64
 
 
 @overload(_log, inline="always")
-def _log_of(x: float) -> Any:
+def _log_of(x: Number) -> Any:
     return _log32 if x == types.float32 else _log64
 
 
-def _flush(x: float) -> float:
+def _flush(x: Number) -> Number:
     """Smallest log entry of the kernel that is kept, of the type of x."""
     raise NotImplementedError
 
 
-def _flush32(x: float) -> float:
+def _flush32(x: Number) -> Number:
     return np.float32(_FLUSH32)
 
 
-def _flush64(x: float) -> float:
+def _flush64(x: Number) -> Number:
     return np.float64(_FLUSH64)
 
 
 @overload(_flush, inline="always")
-def _flush_of(x: float) -> Any:
+def _flush_of(x: Number) -> Any:
     return _flush32 if x == types.float32 else _flush64
 
 

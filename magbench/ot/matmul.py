@@ -1,7 +1,7 @@
 """The float32 matrix product of the solver: torch's, by oneDNN where that is as exact as float32.
 
-On some processors ``torch.set_float32_matmul_precision("medium")`` is more than twice as fast at the same error (it picks
-oneDNN); on others it rounds to bfloat16. One product of known result tells which, once a process. The user's setting is
+On some processors ``torch.set_float32_matmul_precision("medium")`` is twice as fast at the same error (it picks
+oneDNN); on others it rounds to bfloat16. One product of known result tells which, once a process. The setting is
 changed for the duration of a product only.
 """
 
@@ -20,12 +20,13 @@ _AS_EXACT = 1e-5
 
 def torch_matmul(A: Array, B: Array, out: Array) -> object:
     """``out`` = A B on torch's threads; numpy arrays of one dtype."""
-    with _fast_float32():
+    with fast_float32():
         return torch.mm(torch.from_numpy(A), torch.from_numpy(B), out=torch.from_numpy(out))
 
 
 @contextmanager
-def _fast_float32() -> Iterator[None]:
+def fast_float32() -> Iterator[None]:
+    """Torch's fastest float32 product that is as exact as float32, inside the ``with`` block."""
     before = torch.get_float32_matmul_precision()
     if before == "medium" or not medium_is_exact():
         yield

@@ -14,7 +14,7 @@ from magbench.ot.sinkhorn import Problem, sinkhorn
 
 
 class PlainTorch:
-    """Backend of :mod:`magbench.ot.descent` in torch operations; ``structure`` tells whether T is needed (alpha > 0)."""
+    """Backend of :mod:`magbench.ot.descent` in torch; ``structure`` tells whether T is needed (alpha > 0)."""
 
     def __init__(
         self, Cx: Tensor, Cy: Tensor, M: Tensor | None, mu: Vector, nu: Vector, *, structure: bool = True

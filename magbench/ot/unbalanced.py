@@ -8,8 +8,8 @@ KL(a|b) = sum a log(a/b) - a + b, T(P)_ij = sum_kl (Cx_ik - Cy_jl)^2 P_kl. Two o
   of equal mass: alpha <T(Q),P> + (1-alpha)/2 <M,P+Q> + rho [KL(P1 x Q1|mu x mu) + KL(P'1 x Q'1|nu x nu)]
   + eps KL(P x Q|(mu nu') x (mu nu')).
 
-Both are solved by block descent: linearise, then Sinkhorn with warm-started potentials (:mod:`magbench.ot.descent`). On
-a CPU that is done by compiled kernels (:mod:`magbench.ot.fast`), elsewhere by torch (:mod:`magbench.ot.reference`); both
+Both are solved by block descent: linearise, then Sinkhorn from the last potentials (:mod:`magbench.ot.descent`). On a
+CPU that is done by compiled kernels (:mod:`magbench.ot.fast`), elsewhere by torch (:mod:`magbench.ot.reference`); both
 take the same steps.
 """
 
@@ -53,6 +53,7 @@ class UFGWResult:
         plan2: the second plan of ``kl="joint"``, None otherwise.
         objective: value of the chosen objective.
         mass: total mass of ``plan``.
+        relative_entropy: <P, log P / mu nu'> of ``plan``.
         row_marginal: ``[Nx]``, plan summed over columns.
         col_marginal: ``[Ny]``, plan summed over rows.
         potentials: (f ``[Nx]``, g ``[Ny]``) of the last linear problem, in units of the cost (0 for nodes of weight 0);
@@ -65,6 +66,7 @@ class UFGWResult:
     plan2: Tensor | None
     objective: float
     mass: float
+    relative_entropy: float
     row_marginal: Tensor
     col_marginal: Tensor
     potentials: tuple[Tensor, Tensor]
@@ -279,6 +281,7 @@ def _result(end: Descent, problem: UFGWProblem, rows: NDArray[np.bool_], cols: N
         None if end.second is None else _matrix(end.second.plan, problem, rows, cols),
         last.objective,
         last.mass,
+        end.first.plan.scaled_entropy,
         plan.sum(1),
         plan.sum(0),
         (_vector(end.first.f, problem, rows), _vector(end.first.g, problem, cols)),

@@ -58,7 +58,7 @@ class AlignmentOptions(RegularizerOptions):
 
 
 class Costs(NamedTuple):
-    """One modality of one batch: ``modality`` ``[n, n]`` with gradient, ``graph`` ``[n, n]``, states and weights."""
+    """One modality of one batch: ``modality`` ``[n, n]`` = modality_cost(z), ``graph`` ``[n, n]``, states and weights."""
 
     modality: Tensor
     graph: Tensor
@@ -71,6 +71,8 @@ class GraphAlignment(Regularizer):
     """Base of the regularisers that align each modality's distances with the graph's."""
 
     Options: ClassVar[type[RegularizerOptions]] = AlignmentOptions
+    through_cost: ClassVar[bool] = True
+    """Whether :meth:`align` differentiates through ``costs.modality``, or through ``costs.z`` by itself."""
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
@@ -109,7 +111,8 @@ class GraphAlignment(Regularizer):
                 continue
             nodes = batch if everywhere else batch[keep]
             states = z[nodes] if z.dtype == torch.float64 else z[nodes].float()  # transport needs full precision
-            cost = modality_cost(states, detach_mean=self.options.detach_mean)
+            source = states if self.through_cost else states.detach()
+            cost = modality_cost(source, detach_mean=self.options.detach_mean)
             costs = Costs(
                 cost,
                 (reference if everywhere else _restricted(reference, keep)).to(cost.dtype),
