@@ -7,25 +7,17 @@ disk, prints, and works without the script, which only sorts and filters tables.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
-from base64 import b64encode
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
 
 from magbench import __version__
 from magbench.board import charts
 from magbench.board.cells import ReportCell, Sample
 from magbench.board.nodes import LIMIT, cards
-from magbench.board.numbers import FILTERS
+from magbench.board.page import policy_hash, source, template_engine, write_page
 from magbench.board.provenance import commands, environment, failures, identities
-from magbench.board.view import ALPHA, label_of, sections
-from magbench.errors import OutputError
+from magbench.board.view import ALPHA, sections
 
 __all__ = ["ReportCell", "Sample", "render", "write_report"]
 
@@ -59,18 +51,7 @@ def write_report(
         RecordError: if a score is NaN or a cell stands twice.
     """
     page = render(cells, title=title, test_train_ratio=test_train_ratio, citation=citation, reproduce=reproduce)
-    target = Path(out_dir) / "index.html"
-    partial = target.with_name(f".index.{os.getpid()}.html")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(page.encode("utf-8", errors="replace"))
-        partial.replace(target)
-    except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
-        reason = error.strerror or error
-        raise OutputError(f"The report {target} cannot be written: {reason}. Choose another folder.") from error
-    return target
+    return write_page(page, Path(out_dir) / "index.html")
 
 
 def render(
@@ -82,13 +63,13 @@ def render(
     reproduce: Sequence[str] | None = None,
 ) -> str:
     """The page as text; the arguments are those of :func:`write_report`."""
-    environ = _environment()
+    environ = template_engine()
     found = sections(cells, test_train_ratio=test_train_ratio)
     by_section = [[c for c in cells if (c.task, c.protocol) == (s.task, s.protocol)] for s in found]
     sampled = sum(any(cell.ok and cell.sample for cell in group) for group in by_section)
     share = max(1, LIMIT // sampled) if sampled else 0
     names, keyed = identities(cells)
-    style, script = _source(environ, "report.css"), _source(environ, "report.js")
+    style, script = source(environ, "report.css"), source(environ, "report.js")
     return environ.get_template("report.html").render(
         title=title,
         version=__version__,
@@ -107,41 +88,6 @@ def render(
         bar_size=charts.BAR_SIZE,
         style=style,
         script=script,
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+        style_hash=policy_hash(style),
+        script_hash=policy_hash(script),
     )
-
-
-def _environment() -> Environment:
-    """The template engine: everything escaped, a misspelt name an error."""
-    environ = Environment(
-        loader=PackageLoader("magbench.board"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environ.filters |= FILTERS | {"label": label_of, "metric_name": _metric_name, "breakable": _breakable}
-    return environ
-
-
-def _source(environ: Environment, name: str) -> Markup:
-    """A file of ours that is put into the page as it stands."""
-    if environ.loader is None:
-        raise OutputError(f"The report's {name} cannot be read: the template engine has no loader.")
-    return Markup(environ.loader.get_source(environ, name)[0])
-
-
-def _hash(source: str) -> str:
-    """The digest by which the page's content policy allows an inline style or script."""
-    return "sha256-" + b64encode(hashlib.sha256(source.encode()).digest()).decode("ascii")
-
-
-def _breakable(text: str) -> Markup:
-    """Escaped text that may be broken where a method label has its joints."""
-    return Markup(re.sub(r"(,)|([+\[])", r"\1<wbr>\2", str(escape(text))))
-
-
-def _metric_name(metric: str) -> str:
-    """``macro_f1`` as ``Macro-F1``, ``accuracy`` as ``Accuracy``."""
-    return {"macro_f1": "Macro-F1"}.get(metric, metric.replace("_", " ").capitalize())

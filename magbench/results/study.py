@@ -119,7 +119,7 @@ class KeptStudy:
 
     @property
     def cells(self) -> tuple[StudyCell, ...]:
-        """At most one row a cell of the plan: of each task and method those of the key with most ok seeds, else the newest.
+        """At most one row a cell of the plan: for each task and method the key with most ok seeds, then the newest.
 
         Rows of one key alone are comparable over seeds; the others stay in the table and are not shown.
         """

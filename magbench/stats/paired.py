@@ -8,6 +8,7 @@ A difference is always ``b - a``; for a metric where lower is better, a negative
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -17,7 +18,7 @@ from statsmodels.stats.multitest import multipletests
 
 from magbench.errors import OptionError, RecordError, UnknownNameError
 from magbench.stats.frames import CELL, check_scores, refuse_holes, split_label
-from magbench.stats.intervals import Estimate, Floats, corrected_t, mcnemar_exact, sign_flip
+from magbench.stats.intervals import Estimate, Floats, bootstrap_interval, corrected_t, mcnemar_exact, sign_flip
 
 Design = Literal["drawn", "fixed"]
 Missing = Literal["raise", "drop"]
@@ -137,6 +138,49 @@ def against_hosts(
             if regularised:
                 rows.append(_compare(task, host, label, plan))
     return _holm(pd.DataFrame(rows, columns=COMPARISON), 1 - confidence)
+
+
+def contrasts(
+    frame: pd.DataFrame,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    metric: str,
+    rng: np.random.Generator,
+    test_train_ratio: float = 1 / 3,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Declared pairs ``(a, b)`` of methods on one drawn-split task each, Holm-corrected within the task.
+
+    Seeds that only one of the two has are left out and noted; a pair of which there are no results keeps a row that
+    says so. The arguments are those of :func:`paired`.
+
+    Returns its columns, ``p_holm, significant, family`` as :func:`against_hosts` does, and ``boot_low, boot_high``: the
+    percentile bootstrap interval over seeds, which takes seeds as independent and so is the narrower one.
+
+    Raises:
+        UnknownNameError, RecordError, OptionError: as :func:`paired`.
+    """
+    frame = check_scores(frame)
+    if metric not in set(frame["metric"]):
+        raise UnknownNameError("metric", metric, frame["metric"].unique())
+    plan = _plan("drawn", test_train_ratio, None, None, confidence, "drop")
+    rows = []
+    for (name, dataset), group in frame[frame["metric"] == metric].groupby(["task", "dataset"]):
+        task = _Task(str(name), str(dataset), metric, _seeds_by_method(group))
+        for a, b in pairs:
+            low, high = _bootstrap(task.scores, a, b, rng, confidence)
+            rows.append(_compare(task, a, b, plan) | {"boot_low": low, "boot_high": high})
+    return _holm(pd.DataFrame(rows, columns=[*COMPARISON, "boot_low", "boot_high"]), 1 - confidence)
+
+
+def _bootstrap(
+    scores: pd.DataFrame, a: str, b: str, rng: np.random.Generator, confidence: float
+) -> tuple[float, float]:
+    """The bootstrap interval of the mean difference over the seeds of both; NaN under two seeds."""
+    both = scores[[a, b]].dropna() if {a, b} <= set(scores.columns) else scores.iloc[:0]
+    if len(both) < 2:
+        return float("nan"), float("nan")
+    return bootstrap_interval((both[b] - both[a]).to_numpy(dtype=float), rng=rng, confidence=confidence)
 
 
 @dataclass(frozen=True)

@@ -179,7 +179,7 @@ def test_the_shipped_studies_are_planned(tmp_path: Path) -> None:
     assert sizes == {
         "optimag-components": 22 * 3 * 10,
         "optimag-grid": (48 + 3) * 2 * 3,
-        "optimag-samplers": (80 + 2) * 2 * 3,
+        "optimag-samplers": (60 + 2) * 2 * 3,
     }
     assert read_studies(registry, tmp_path / "nowhere") == []
 
