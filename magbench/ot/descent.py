@@ -69,7 +69,11 @@ class Solved(NamedTuple):
 
 
 class Linear(NamedTuple):
-    """The linear problem around a plan: C = ``structure`` T(plan) + ``anchor`` M + ``constant``, and its entropy."""
+    """The linear problem around a plan: C = ``structure`` T(plan) + ``anchor`` M + ``constant``, and how it is damped.
+
+    ``rates`` = (eps / rho, eps / rho') of the two sides, where moving a constant from g to f has one best value
+    (:func:`magbench.ot.sinkhorn.shift`), else None.
+    """
 
     structure: float
     anchor: float
@@ -77,6 +81,7 @@ class Linear(NamedTuple):
     eps: float
     kappa_row: Vector
     kappa_col: Vector
+    rates: tuple[float, float] | None
 
 
 class Backend(Protocol):
@@ -108,6 +113,13 @@ class Setting:
     def total(self) -> float:
         """Mass of mu nu'."""
         return self.row.total * self.col.total
+
+    def linear(self, structure: float, anchor: float, constant: float = 0.0, mass: float = 1.0) -> Linear:
+        """The linear problem with these weights, of which eps and rho are ``mass`` times the objective's."""
+        eps = mass * self.eps
+        rates = self.row.rate(eps, mass), self.col.rate(eps, mass)
+        kappas = self.row.kappa(eps, mass), self.col.kappa(eps, mass)
+        return Linear(structure, anchor, constant, eps, *kappas, rates if sum(rates) > 0 else None)
 
 
 @dataclass(frozen=True)
@@ -167,12 +179,11 @@ def descend_plain(backend: Backend, setting: Setting, schedule: Schedule, start:
     """Minimise the plain objective."""
     plan, f, g = start
     tensor, _ = backend.tensor(plan)
-    kappas = setting.row.kappa(setting.eps), setting.col.kappa(setting.eps)
     history: list[Step] = []
     converged = False
     for _ in range(schedule.n_outer):
         structure = 2.0 * setting.alpha / (plan.mass if schedule.gw_mass_norm else 1.0)
-        problem = Linear(structure, 1.0 - setting.alpha, 0.0, setting.eps, *kappas)
+        problem = setting.linear(structure, 1.0 - setting.alpha)
         solved = backend.solve(tensor, problem, g, schedule.n_sinkhorn)
         f, g = solved.f, solved.g
         residual = setting.row.residual(solved.plan.row, f)
@@ -239,14 +250,7 @@ def _joint_half(
     mass = given.mass
     row, col = setting.row.entropy(given.scale * given.row), setting.col.entropy(given.scale * given.col)
     constant = row + col + setting.eps * given.scaled_entropy
-    problem = Linear(
-        setting.alpha,
-        0.5 * (1.0 - setting.alpha),
-        constant,
-        mass * setting.eps,
-        setting.row.kappa(mass * setting.eps, mass),
-        setting.col.kappa(mass * setting.eps, mass),
-    )
+    problem = setting.linear(setting.alpha, 0.5 * (1.0 - setting.alpha), constant, mass)
     tensor, _ = backend.tensor(given)
     solved = backend.solve(tensor, problem, g, n_sinkhorn)
     plan = solved.plan

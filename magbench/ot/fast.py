@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from magbench.ot import kernels
 from magbench.ot.descent import Linear, Plan, Solved
@@ -208,6 +209,7 @@ class _Sweeps:
         self.backend, self.problem = backend, problem
         self.R, self.S, self.done = R, S, 0
         dtype = backend.dtype
+        self.rates = problem.rates or (0.0, 0.0)
         self.kappas = problem.kappa_row.astype(dtype), problem.kappa_col.astype(dtype)
         phi, self.gamma = np.empty_like(backend.mu), self._rounded(gamma)
         kernels.absorb_cold(backend.reduced, gamma.astype(dtype), backend.kernel, phi)
@@ -220,8 +222,9 @@ class _Sweeps:
         left = n_iter
         while left > 0:
             used, status = kernels.sweeps(
-                backend.kernel, backend.mu, backend.nu, *self._lags(), *self.kappas, self.b, self.log_a, self.log_b,
-                self.a, self.sums, left, _DRIFT[dtype], _TRUST[dtype], _STILL[dtype],
+                backend.kernel, backend.mu, backend.nu, *self._lags(), *self.kappas, self.phi + self.R,
+                self.gamma + self.S, self.rates, self.b, self.log_a, self.log_b, self.a, self.sums, left,
+                _DRIFT[dtype], _TRUST[dtype], _STILL[dtype],
             )  # fmt: skip
             left -= used
             self.done += used
@@ -270,3 +273,16 @@ class _Sweeps:
         self.phi = (problem.kappa_row - 1.0) * self.R - problem.kappa_row * rows
         kernels.log_col_sums(backend.reduced, (self.phi + backend.log_mu).astype(dtype), cols)
         self.gamma = (problem.kappa_col - 1.0) * self.S - problem.kappa_col * cols
+        self._shift()
+
+    def _shift(self) -> None:
+        """Move the best constant from gamma to phi."""
+        row, col = self.rates
+        if row + col == 0.0:
+            return
+        backend = self.backend
+        left = float(logsumexp(backend.log_mu - row * (self.phi + self.R)))
+        right = float(logsumexp(backend.log_nu - col * (self.gamma + self.S)))
+        limit = _DRIFT[backend.dtype]
+        lift = min(max((left - right) / (row + col), -limit), limit)
+        self.phi, self.gamma = self.phi + lift, self.gamma - lift

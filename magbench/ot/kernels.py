@@ -194,6 +194,18 @@ def absorb(H: Array, phi: Array, gamma: Array, K: Array) -> None:
 
 
 @compiled(fastmath=_SUMS)
+def log_weighted_sum(w: Array, rate: float, base: Array, log_s: Array) -> Number:
+    """log sum_i w_i exp(-rate (base_i + log_s_i))."""
+    top = -rate * (base[0] + log_s[0])
+    for i in range(1, len(w)):
+        top = max(top, -rate * (base[i] + log_s[i]))
+    total = 0.0
+    for i in range(len(w)):
+        total += w[i] * _exp(max(-rate * (base[i] + log_s[i]) - top, -80.0))
+    return top + np.log(total)
+
+
+@compiled(fastmath=_SUMS)
 def sweeps(
     K: Array,
     mu: Array,
@@ -202,6 +214,9 @@ def sweeps(
     lag_col: Array,
     kappa_row: Array,
     kappa_col: Array,
+    base_row: Array,
+    base_col: Array,
+    rates: tuple[float, float],
     b: Array,
     log_a: Array,
     log_b: Array,
@@ -215,7 +230,9 @@ def sweeps(
     """Up to ``n_iter`` Sinkhorn sweeps around one kernel, each one pass over it.
 
     log_a = lag_row - kappa_row log(K b), a = mu e^log_a, then the same for the columns: b = nu e^log_b. ``log_a``,
-    ``log_b``, ``a``, ``b`` and ``sums`` = K' a are those of the last sweep that counts.
+    ``log_b``, ``a``, ``b`` and ``sums`` = K' a are those of the last sweep that counts. ``base_row`` and ``base_col``
+    (float64) are f0 / eps and g0 / eps; after each sweep the best constant moves from g to f
+    (:func:`magbench.ot.sinkhorn.shift`), unless both ``rates`` are 0.
 
     Stops early where no log_b moved by more than ``still``, where a log scaling exceeds ``drift`` (absorb anew) or
     ``trust`` (that sweep does not count: repeat it in the log domain).
@@ -267,14 +284,23 @@ def sweeps(
             largest = max(largest, abs(value))
         if not largest < trust:  # also true for NaN
             return done, UNTRUSTED
+        lift = 0.0
+        if rates[0] + rates[1] > 0.0:
+            left = log_weighted_sum(mu, rates[0], base_row, new_log_a)
+            right = log_weighted_sum(nu, rates[1], base_col, new_log_b)
+            lift = min(max((left - right) / (rates[0] + rates[1]), -drift), drift)
+        shift, grown = K.dtype.type(lift), K.dtype.type(np.exp(lift))
         moved = zero
         for j in range(m):
-            moved = max(moved, abs(new_log_b[j] - log_b[j]))
-            log_b[j] = new_log_b[j]
-            b[j] = nu[j] * _exp(new_log_b[j])
-        log_a[:] = new_log_a
-        a[:] = new_a
-        sums[:] = acc
+            value = new_log_b[j] - shift
+            moved = max(moved, abs(value - log_b[j]))
+            log_b[j] = value
+            b[j] = nu[j] * _exp(value)
+            sums[j] = acc[j] * grown
+        for i in range(n):
+            log_a[i] = new_log_a[i] + shift
+            a[i] = new_a[i] * grown
+        largest = max(largest, abs(shift))
         if largest > drift:
             return done + 1, DRIFTED
         if moved <= still and done > 0:

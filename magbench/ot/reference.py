@@ -41,7 +41,9 @@ class PlainTorch:
         if self.M is not None:
             cost.add_(self.M, alpha=problem.anchor)
         kappas = self._vector(problem.kappa_row), self._vector(problem.kappa_col)
-        solved = sinkhorn(Problem(cost, self.mu, self.nu, problem.eps, *kappas), self._vector(g), n_sinkhorn)
+        solved = sinkhorn(
+            Problem(cost, self.mu, self.nu, problem.eps, *kappas, problem.rates), self._vector(g), n_sinkhorn
+        )
         row, col = _numpy(solved.plan.sum(1)), _numpy(solved.plan.sum(0))
         f, g = _numpy(solved.f), _numpy(solved.g)
         inner = _inner(cost, solved.plan)

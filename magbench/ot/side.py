@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -45,6 +46,11 @@ class Side:
         """Damping rho / (rho + eps) of the Sinkhorn update, for rho times ``mass``; 1 where the marginal is exact."""
         rho = mass * self._finite_rho
         return np.where(np.isinf(self.rho), 1.0, rho / (rho + eps))
+
+    def rate(self, eps: float, mass: float = 1.0) -> float:
+        """eps / rho, for rho times ``mass``; nan where nodes differ in rho or the marginal is free."""
+        rho = float(self.rho[0])
+        return eps / (mass * rho) if rho > 0 and bool((self.rho == rho).all()) else math.nan
 
     def entropy(self, marginal: Vector) -> float:
         """sum_i rho_i m_i log(m_i / w_i)."""

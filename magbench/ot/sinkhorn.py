@@ -8,8 +8,10 @@ Séjourné et al. 2019, arXiv 1910.12958):
     f_i = -kappa_i eps LSE_j[log nu_j + (g_j - C_ij) / eps],    kappa = rho / (rho + eps)
 
 Sweeps run in the kernel domain around *absorbed* potentials, K_ij = exp((f_i + g_j - C_ij) / eps), where one costs
-two matrix-vector products. When the scalings drift too far from 1 they are absorbed anew, and a sweep whose kernel sums
-underflow or overflow is done in the log domain; both give the same potentials (Schmitzer 2019, arXiv 1610.06519).
+two matrix-vector products. After each sweep the constant that may move from g to f without changing the plan is set to
+its best value (:func:`shift`; Séjourné, Vialard & Peyré 2022, arXiv 2201.00730); without that the mass converges no
+faster than kappa^(2 sweeps). When the scalings drift too far from 1 they are absorbed anew, and a sweep whose kernel
+sums underflow or overflow is done in the log domain; both give the same potentials (Schmitzer 2019, arXiv 1610.06519).
 """
 
 from __future__ import annotations
@@ -30,7 +32,10 @@ class SinkhornResult(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """One linear problem: cost ``[Nx, Ny]``, weights and damping factors of both sides, entropic strength."""
+    """One linear problem: cost ``[Nx, Ny]``, weights and damping factors of both sides, entropic strength.
+
+    ``rates``: eps / rho of both sides, for :func:`shift`; None: no shift.
+    """
 
     cost: Tensor
     mu: Tensor
@@ -38,6 +43,7 @@ class Problem(NamedTuple):
     eps: float
     kappa_row: Tensor | float
     kappa_col: Tensor | float
+    rates: tuple[float, float] | None = None
 
 
 _DRIFT = {torch.float32: 20.0, torch.float64: 100.0}
@@ -61,6 +67,20 @@ def kappa(rho: Tensor | float, eps: float) -> Tensor | float:
     if isinstance(rho, Tensor):
         return torch.where(torch.isinf(rho), torch.ones_like(rho), rho / (rho + eps))
     return 1.0 if rho == float("inf") else rho / (rho + eps)
+
+
+def shift(p: Problem, f: Tensor, g: Tensor) -> float:
+    """The t that maximises the dual at (f + t, g - t): sum mu e^(-(f + t) / rho) = sum nu e^(-(g - t) / rho').
+
+    The plan depends on f + g alone, so t moves no mass; it says how the potentials share it.
+    """
+    if p.rates is None:
+        return 0.0
+    row, col = p.rates
+    logs = (torch.logsumexp(w.log() - rate * x / p.eps, 0) for w, x, rate in ((p.mu, f, row), (p.nu, g, col)))
+    left, right = (float(value) for value in logs)
+    limit = _DRIFT[p.cost.dtype]
+    return p.eps * min(max((left - right) / (row + col), -limit), limit)
 
 
 def sinkhorn(problem: Problem, g: Tensor, n_iter: int, *, domain: str = "auto") -> SinkhornResult:
@@ -111,7 +131,8 @@ def _log_sweep(p: Problem, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
     scaled = p.cost / p.eps
     f = -p.kappa_row * p.eps * torch.logsumexp((p.nu.log() + g / p.eps)[None, :] - scaled, dim=1)
     g = -p.kappa_col * p.eps * torch.logsumexp((p.mu.log() + f / p.eps)[:, None] - scaled, dim=0)
-    return f, g
+    t = shift(p, f, g)
+    return f + t, g - t
 
 
 def _kernel_sweeps(
@@ -133,9 +154,11 @@ def _kernel_sweeps(
         drift = float(torch.maximum(log_a.abs().max(), log_b.abs().max()))
         if not drift < _TRUST[p.cost.dtype]:  # also true for NaN and inf: this sweep is not trusted
             return f, g, used, None
-        kept, b = a, p.nu * log_b.exp()
         used += 1
         f, g = f0 + p.eps * log_a, g0 + p.eps * log_b
+        t = shift(p, f, g)
+        f, g = f + t, g - t
+        kept, b = a * math.exp(t / p.eps), p.nu * torch.exp(log_b - t / p.eps)
         if drift > _DRIFT[p.cost.dtype]:
             break
     return f, g, used, (K * kept[:, None]).mul_(b[None, :])

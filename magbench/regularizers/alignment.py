@@ -58,7 +58,7 @@ class AlignmentOptions(RegularizerOptions):
 
 
 class Costs(NamedTuple):
-    """One modality of one batch: ``modality`` ``[n, n]`` = modality_cost(z), ``graph`` ``[n, n]``, states and weights."""
+    """One modality of one batch: ``modality`` = modality_cost(z) and ``graph``, both ``[n, n]``, states and weights."""
 
     modality: Tensor
     graph: Tensor
