@@ -7,17 +7,21 @@ from pathlib import Path
 
 import numpy as np
 
+from magbench import paths
 from magbench.board.report import ReportCell, Sample, write_report
+from magbench.board.study import study_view
+from magbench.board.study_page import write_studies
 from magbench.data.load import load_dataset
 from magbench.data.mag import MAG
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell
+from magbench.results.study import read_studies
 
 SAMPLE_SIZE = 24
 
 
-def write_run_report(cells: Sequence[StoredCell], out: Path) -> Path:
-    """Write ``out/index.html`` for ``cells``; returns its path."""
+def write_run_report(cells: Sequence[StoredCell], out: Path, studies: bool = False) -> Path:
+    """Write ``out/index.html`` for ``cells``, with a link to the studies' page if ``studies``; returns its path."""
     registry = Registry.default()
     graphs: dict[str, MAG] = {}
     for name in sorted({cell.record.dataset.id for cell in cells if cell.record.status == "ok"}):
@@ -27,7 +31,20 @@ def write_run_report(cells: Sequence[StoredCell], out: Path) -> Path:
         [_report_cell(cell, registry, graphs, cell.record.run_id in shown) for cell in cells],
         out,
         title="magbench report",
+        studies=studies,
     )
+
+
+def write_studies_page(out: Path, *, empty: bool = False) -> Path | None:
+    """Write ``out/studies.html`` for the studies the checkout keeps; None where it keeps none, unless ``empty``.
+
+    Raises:
+        RecordError: a kept study cannot be read.
+        OutputError: the page cannot be written.
+    """
+    root = paths.checkout()
+    kept = read_studies(Registry.default(), root / "leaderboard" / "studies") if root else []
+    return write_studies([study_view(study) for study in kept], out) if kept or empty else None
 
 
 def _first_of_each_method(cells: Sequence[StoredCell]) -> set[str]:

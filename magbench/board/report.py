@@ -35,6 +35,7 @@ def write_report(
     test_train_ratio: float = 1 / 3,
     citation: str = CITATION,
     reproduce: Sequence[str] | None = None,
+    studies: bool = False,
 ) -> Path:
     """Write ``out_dir/index.html`` and return its path; an older page is replaced at once, never half.
 
@@ -45,12 +46,14 @@ def write_report(
         test_train_ratio: test nodes over training nodes of the drawn splits.
         citation: the line to cite.
         reproduce: the commands to print; by default those that make the cells again.
+        studies: whether ``studies.html`` lies beside the page, to be linked.
 
     Raises:
         OutputError: if the page cannot be written.
         RecordError: if a score is NaN or a cell stands twice.
     """
-    page = render(cells, title=title, test_train_ratio=test_train_ratio, citation=citation, reproduce=reproduce)
+    options = {"test_train_ratio": test_train_ratio, "citation": citation, "reproduce": reproduce, "studies": studies}
+    page = render(cells, title=title, **options)  # type: ignore[arg-type]
     return write_page(page, Path(out_dir) / "index.html")
 
 
@@ -61,6 +64,7 @@ def render(
     test_train_ratio: float = 1 / 3,
     citation: str = CITATION,
     reproduce: Sequence[str] | None = None,
+    studies: bool = False,
 ) -> str:
     """The page as text; the arguments are those of :func:`write_report`."""
     environ = template_engine()
@@ -82,6 +86,7 @@ def render(
         keyed=keyed,
         commands=commands(cells) if reproduce is None else tuple(reproduce),
         citation=citation,
+        studies=studies,
         alpha=ALPHA,
         strip_size=charts.STRIP_SIZE,
         curve_size=charts.CURVE_SIZE,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from statistics import fmean
 
 from magbench.board import numbers
@@ -151,4 +152,6 @@ def _sorted(values: Sequence[Value]) -> list[Value]:
 
 def point(value: float, name: str = "gain") -> str:
     """A difference in points with its sign; another quantity to three digits."""
-    return numbers.general(value) if name != "gain" else f"{value:+.1f}".replace("-", "−").replace("nan", "–")
+    if name != "gain" or not isfinite(value):
+        return numbers.general(value)
+    return f"{value:+.1f}".replace("-", "−") if abs(value) >= 0.05 else "0.0"

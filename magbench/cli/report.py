@@ -12,22 +12,30 @@ def report(
     runs: Annotated[Path, typer.Option(help="Folder of results.")] = Path("runs"),
     out: Annotated[Path | None, typer.Option(help="Folder of the page; default: RUNS/report.")] = None,
     protocol: Annotated[str | None, typer.Option(help="Protocol id, where the folder holds several.")] = None,
+    studies: Annotated[bool, typer.Option("--studies", help="Only the page of the kept studies.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Write a self-contained HTML page: table, per-seed points, learning curves, a sample of nodes.
 
-    Example: `magbench report --runs runs`.
+    Where the checkout keeps studies, their page is written beside it and linked.
+
+    Examples: `magbench report --runs runs`, `magbench report --studies --out page`.
     """
-    from magbench.board.collect import write_run_report
+    from magbench.board.collect import write_run_report, write_studies_page
     from magbench.cli.output import print_json
     from magbench.results.frame import newest, one_protocol, read_cells
     from magbench.run.cell import cannot_write
 
+    if studies:
+        page = write_studies_page(out or Path("report"), empty=True)
+        print_json({"report": str(page)}) if json else print(f"Report: {page}")
+        return
     cells = newest(read_cells(runs))
     chosen = one_protocol((cell.record.protocol for cell in cells), protocol)
     folder = out or runs / "report"
+    beside = write_studies_page(folder)
     try:
-        page = write_run_report([cell for cell in cells if cell.record.protocol == chosen], folder)
+        page = write_run_report([c for c in cells if c.record.protocol == chosen], folder, beside is not None)
     except OSError as error:
         raise cannot_write(folder, error) from error
     if json:

@@ -73,6 +73,8 @@ def keep(
 
 
 def _keep_study(name: str, runs: Path, to: Path | None, json: bool) -> None:
+    from magbench.board.study import study_view
+    from magbench.board.study_summary import write_summary
     from magbench.cli.output import print_json
     from magbench.registry import Registry
     from magbench.results.frame import read_cells
@@ -82,11 +84,14 @@ def _keep_study(name: str, runs: Path, to: Path | None, json: bool) -> None:
     suite = study_suite(registry, name)
     folder = to or studies_folder()
     kept = keep_study(suite, registry, read_cells(runs), folder)
-    done = sum(cell.status == "ok" for cell in kept.cells)
+    view = study_view(kept)
+    summary, _ = write_summary(view, folder / name)
     if json:
-        print_json({"folder": str(folder / name), "cells": len(kept.plan), "ok": done, "not_run": len(kept.not_run)})
+        counts = {"cells": view.planned, "ok": view.ok, "failed": len(view.failed), "not_run": view.missing}
+        print_json({"folder": str(folder / name), **counts})
     else:
-        print(f"{done} of {len(kept.plan)} cells of {name} are kept in {folder / name}; {len(kept.not_run)} not run.")
+        print(f"{view.ok} of {view.planned} cells of {name} are kept in {folder / name}; {view.missing} not run.")
+        print(f"Summary: {summary}")
 
 
 def table_rows(records: Sequence[Record], metric: str) -> list[dict[str, Any]]:
