@@ -71,7 +71,12 @@ class PushGraph:
         from magbench.graph.push_kernels import symmetric_csr
 
         rows, columns = np.ascontiguousarray(edge_index, np.int64)
-        return cls(*symmetric_csr(rows, columns, num_nodes))
+        sizes = 1 + np.bincount(rows, minlength=num_nodes) + np.bincount(columns, minlength=num_nodes)
+        start = np.concatenate([[0], np.cumsum(sizes)])
+        loose, targets = np.empty(start[-1], np.uint32), np.empty(start[-1], np.uint32)
+        offsets = np.zeros(num_nodes + 1, np.uint32)
+        filled = symmetric_csr(rows, columns, start, loose, offsets, targets)
+        return cls(offsets, targets[:filled].copy())
 
     @property
     def num_nodes(self) -> int:

@@ -5,7 +5,7 @@ A push visits few nodes of a large graph in no particular order, so its time is 
 * all that a push needs of a node lies in one 16-byte record (:data:`RESIDUAL` ... :data:`FIRST`);
 * residual and estimate are divided by the degree, so one threshold serves all nodes, and a node stands in the queue
   exactly while its residual is above it: no flags;
-* a node's neighbours are prefetched when it enters the queue;
+* a node's list of neighbours is prefetched when it enters the queue, their records when it is the next to leave;
 * a self-loop returns its share to the node that is pushed, over and over: the geometric series is summed at once;
 * unsigned indices spare the test for negative ones.
 """
@@ -28,7 +28,8 @@ _U = np.uint64
 _ONE, _ZERO = np.float32(1.0), np.float32(0.0)
 _BUSY = np.float32(2.0)  # above any threshold: a node that is being pushed is not queued by its own loop
 _SPENT = np.float32(1e-30)  # as good as nothing, but tells a pushed node from an untouched one
-_BINS, _SHIFT, _LOWEST = 2048, 17, 96 << 6  # 64 bins an octave for float32 from 2^-31 to 2
+_AHEAD = _U(8)  # records prefetched; the processor finds the others itself
+_BINS, _SHIFT, _LOWEST = 512, 19, 96 << 4  # 16 bins an octave for float32 from 2^-31 to 2
 
 
 def _fetch(_context: Any, array: Any, index: Any) -> Any:
@@ -50,46 +51,54 @@ _prefetch: Any = intrinsic(_fetch)
 get_or_insert_function: Any = cgutils.get_or_insert_function
 
 
-@compiled("Tuple((uint32[::1],uint32[::1]))(int64[::1],int64[::1],int64)", error_model="numpy")
-def symmetric_csr(rows: np.ndarray, columns: np.ndarray, num_nodes: int) -> tuple[np.ndarray, np.ndarray]:
-    """A' = A + I, undirected, without duplicates, as row pointers ``[N + 1]`` and ascending columns.
+@compiled("int64(int64[::1],int64[::1],int64[::1],uint32[::1],uint32[::1],uint32[::1])", error_model="numpy")
+def symmetric_csr(
+    rows: np.ndarray,
+    columns: np.ndarray,
+    start: np.ndarray,
+    loose: np.ndarray,
+    offsets: np.ndarray,
+    targets: np.ndarray,
+) -> int:
+    """A' = A + I, undirected, without duplicates, each row ascending; returns the number of entries.
 
     Two counting sorts: by one end, then, walking that in order, by the other, which leaves each row ascending and
-    duplicates side by side. The multigraph is symmetric, so the first sort gives the sizes of the second.
+    duplicates side by side. The multigraph is symmetric, so one set of row sizes serves both.
+
+    Args:
+        rows: one end of each edge ``[E]``.
+        columns: the other.
+        start: where rows start when both directions of all edges and N loops are counted, ``[N + 1]``.
+        loose: workspace ``[2 E + N]``.
+        offsets: out, row pointers ``[N + 1]``, zeros.
+        targets: out, columns, as long as ``loose``.
     """
-    start = np.zeros(num_nodes + 1, np.int64)
+    num_nodes = len(offsets) - 1
+    end = np.empty(num_nodes, np.int64)
     for v in range(num_nodes):
-        start[v + 1] = 1
-    for e in range(len(rows)):
-        start[rows[e] + 1] += 1
-        start[columns[e] + 1] += 1
-    for v in range(num_nodes):
-        start[v + 1] += start[v]
-    loose, end = np.empty(start[num_nodes], np.uint32), start[:num_nodes].copy()
-    for v in range(num_nodes):
-        loose[end[v]] = v
-        end[v] += 1
+        loose[start[v]] = v
+        end[v] = start[v] + 1
     for e in range(len(rows)):
         a, b = rows[e], columns[e]
         loose[end[a]] = b
         end[a] += 1
         loose[end[b]] = a
         end[b] += 1
-    targets = np.empty_like(loose)
-    end[:] = start[:num_nodes]
+    for v in range(num_nodes):
+        end[v] = start[v]
     for u in range(num_nodes):
         for e in range(start[u], start[u + 1]):
             v = loose[e]
             if end[v] == start[v] or targets[end[v] - 1] != u:
                 targets[end[v]] = u
                 end[v] += 1
-    offsets, filled = np.zeros(num_nodes + 1, np.uint32), 0
+    filled = 0
     for v in range(num_nodes):
         for e in range(start[v], end[v]):
             targets[filled] = targets[e]
             filled += 1
         offsets[v + 1] = filled
-    return offsets, targets[:filled].copy()
+    return filled
 
 
 @compiled(error_model="numpy")
@@ -115,6 +124,11 @@ def _push(
         share = kept * mass
         nodes[u, ESTIMATE] += teleport * mass
         nodes[u, RESIDUAL] = _BUSY
+        if head < tail:
+            following = ring[head & mask]
+            begin, end = _U(first[following, FIRST]), _U(first[following + np.uint32(1), FIRST])
+            for edge in range(begin, min(begin + _AHEAD, end)):
+                _prefetch(nodes, _U(4) * _U(targets[edge]))
         for edge in range(_U(first[u, FIRST]), _U(first[u + np.uint32(1), FIRST])):
             v = targets[edge]
             before = nodes[v, RESIDUAL]
@@ -160,6 +174,15 @@ def _read(
 
 
 @compiled(error_model="numpy")
+def _reaching(order: np.ndarray, least: np.int32) -> int:
+    """How many are at least ``least``."""
+    count = 0
+    for bits in order:
+        count += bits >= least
+    return count
+
+
+@compiled(error_model="numpy")
 def _largest(
     touched: np.ndarray,
     values: np.ndarray,
@@ -169,29 +192,33 @@ def _largest(
     columns: np.ndarray,
     kept: np.ndarray,
 ) -> None:
-    """The ``top_k`` largest, of equal ones those touched first: by histogram, then exactly inside one bin.
+    """The ``top_k`` largest, of equal ones those touched first: by histogram, then by bisection inside one bin.
 
-    Every entry is written and the counter moved only where it stays: no branch that the processor has to guess.
+    ``order`` are the bits of ``values``, the same memory. Every entry is written and the counter moved only where it
+    stays: no branch that the processor has to guess.
     """
     cut, above = _BINS - 1, 0
     while above + bins[cut] < top_k:
         above += bins[cut]
         cut -= 1
-    floor = (cut + _LOWEST) << _SHIFT if cut > 0 else 0
+    low, high = np.int32((cut + _LOWEST) << _SHIFT if cut > 0 else 0), np.int32((cut + 1 + _LOWEST) << _SHIFT)
     left = 0
-    for i in range(len(values)):
-        stays = order[i] >= floor
-        touched[left], values[left] = touched[i], values[i]
+    for i in range(len(order)):
+        stays = order[i] >= low
+        touched[left], order[left] = touched[i], order[i]
         left += stays
-    least = np.partition(values[:left], left - top_k)[left - top_k]
-    ties = top_k
-    for i in range(left):
-        ties -= values[i] > least
+    while high - low > 1:  # the least bits that stay: of at least top_k entries, while ``high`` are of fewer
+        middle = np.int32((low + high) // 2)
+        if _reaching(order[:left], middle) >= top_k:
+            low = middle
+        else:
+            high = middle
+    ties = top_k - _reaching(order[:left], low + np.int32(1))
     filled = 0
     for i in range(left):
-        equal = values[i] == least
+        equal = order[i] == low
         columns[filled], kept[filled] = touched[i], values[i]
-        filled += values[i] > least or (equal and ties > 0)
+        filled += order[i] > low or (equal and ties > 0)
         ties -= equal
 
 
@@ -240,7 +267,7 @@ def push_seeds(
         _read(nodes, touched[:count], teleport, scale, root, found, order, bins)
         kept = min(int(count), top_k)
         if kept < count:
-            _largest(touched[:count], found[:count], order, bins, top_k, columns[filled:], values[filled:])
+            _largest(touched[:count], found[:count], order[:count], bins, top_k, columns[filled:], values[filled:])
         else:
             for i in range(kept):
                 columns[filled + i], values[filled + i] = touched[i], found[i]

@@ -172,7 +172,7 @@ def _map(path: Path, dtype: np.dtype[Any], length: int) -> np.ndarray:
         raise DataError(f"{path} {state}, expected {length * dtype.itemsize} bytes. {_AGAIN}")
     if length == 0:
         return np.empty(0, dtype)
-    return np.asarray(np.memmap(path, dtype, "r"))
+    return np.asarray(np.memmap(path, dtype, "c"))  # the kernels take no read-only arrays
 
 
 @contextmanager
