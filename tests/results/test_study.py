@@ -197,11 +197,34 @@ def test_keeping_from_the_command_line(lab: Lab, runs: Path, tmp_path: Path) -> 
         "folder": str(tmp_path / "small-study"),
         "cells": 6,
         "ok": 4,
+        "failed": 0,
         "not_run": 2,
     }
+    summary = (tmp_path / "small-study" / "summary.md").read_text()
+    assert "`mlp[dropout=0.25]` (plain host): seeds 2" in summary
     assert "4 of 6 cells of small-study are kept" in lab.call(*arguments).out
     (tmp_path / "empty").mkdir()
     message = lab.call("results", "keep", "--study", "small-study", "--runs", tmp_path / "empty").one_message()
     assert "magbench run --suite small-study" in message
     (tmp_path / "small-study" / CELLS).write_text("{}\n")
     assert "line 1 is no cell of a study" in lab.call(*arguments).one_message()
+
+
+def test_the_report_shows_the_studies_that_are_kept(
+    lab: Lab, runs: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("magbench.paths.checkout", lambda: tmp_path)
+    page = tmp_path / "page"
+    assert lab.call("report", "--runs", finished, "--out", page).code == 0
+    assert not (page / "studies.html").exists()
+    assert "studies.html" not in (page / "index.html").read_text()
+    assert lab.call("report", "--studies", "--out", page, "--json").json() == {"report": str(page / "studies.html")}
+    assert "None is kept yet" in (page / "studies.html").read_text()
+
+    assert lab.call("results", "keep", "--study", "small-study", "--runs", runs).code == 0
+    assert (tmp_path / "leaderboard" / "studies" / "small-study" / "summary.json").is_file()
+    assert lab.call("report", "--runs", finished, "--out", page).code == 0
+    assert '<a href="studies.html">' in (page / "index.html").read_text()
+    assert "A small study" in (page / "studies.html").read_text()
+    (tmp_path / "leaderboard" / "studies" / "small-study" / CELLS).write_text("{}\n")
+    assert "line 1 is no cell of a study" in lab.call("report", "--studies", "--out", page).one_message()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from statsmodels.stats.multitest import multipletests
 
 from magbench.errors import OptionError, RecordError, UnknownNameError
 from magbench.stats.intervals import corrected_t
-from magbench.stats.paired import COMPARISON, against_hosts, paired, summarise
+from magbench.stats.paired import COMPARISON, against_hosts, contrasts, paired, summarise
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -201,3 +203,42 @@ class TestAgainstHosts:
             frames.append(results({"m": np.zeros(10), "m+a": a, "m+b": b, "m+c": c}, task=f"nc/{run}"))
         found = against_hosts(pd.concat(frames), metric="accuracy")
         assert found.groupby("task")["significant"].any().mean() < 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
+
+
+class TestContrasts:
+    SCORES: ClassVar = {
+        "mlp": [0.70, 0.72, 0.71, 0.73],
+        "mlp+a": [0.74, 0.77, 0.75, 0.78],
+        "mlp+b": [0.74, 0.76, 0.76, 0.77],
+    }
+
+    def test_equals_paired_with_holm_over_the_declared_pairs(self, results) -> None:
+        frame = results(self.SCORES)
+        pairs = [("mlp", "mlp+a"), ("mlp+b", "mlp+a")]
+        found = contrasts(frame, pairs, metric="accuracy", rng=np.random.default_rng(RNG_SEED))
+        for (a, b), row in zip(pairs, found.to_dict("records"), strict=True):
+            one = paired(frame, a, b, metric="accuracy").iloc[0]
+            assert {key: row[key] for key in ("a", "b", "difference", "p", "low", "high")} == pytest.approx(
+                {key: one[key] for key in ("a", "b", "difference", "p", "low", "high")}
+            )
+        assert list(found["p_holm"]) == pytest.approx(list(multipletests(found["p"], method="holm")[1]))
+        assert set(found["family"]) == {2}
+
+    def test_the_bootstrap_interval_lies_within_the_values(self, results) -> None:
+        """Differences .04 .05 .04 .05: resampled means lie between .04 and .05 around .045."""
+        row = contrasts(
+            results(self.SCORES), [("mlp", "mlp+a")], metric="accuracy", rng=np.random.default_rng(RNG_SEED)
+        ).iloc[0]
+        assert 0.04 - 1e-9 <= row["boot_low"] < 0.045 < row["boot_high"] <= 0.05 + 1e-9
+
+    def test_what_is_not_there(self, results) -> None:
+        frame = results({"mlp": [0.7, 0.71], "mlp+a": [0.75]})
+        found = contrasts(
+            frame, [("mlp", "mlp+a"), ("mlp", "gone")], metric="accuracy", rng=np.random.default_rng(RNG_SEED)
+        )
+        assert list(found["family"]) == [0, 0]
+        assert np.isnan(found["boot_low"]).all()
+        assert "no results of gone" in found["note"][1]
+        assert "1 seeds left out" in found["note"][0]
+        with pytest.raises(UnknownNameError, match="metric"):
+            contrasts(frame, [], metric="f2", rng=np.random.default_rng(RNG_SEED))
