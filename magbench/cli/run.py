@@ -39,6 +39,12 @@ def run(
         float | None,
         typer.Option(help="Core-hours after which no cell starts; what finished cells of this plan took counts."),
     ] = None,
+    skip_kept: Annotated[
+        bool,
+        typer.Option(
+            "--skip-kept", help="Leave out cells of this study that leaderboard/studies keeps with the same key."
+        ),
+    ] = False,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler that shares --out.")] = None,
     plan: Annotated[bool, typer.Option("--plan", help="Show the cells and what they may cost; run nothing.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -69,12 +75,16 @@ def run(
         )
         cells = request.plan(out)
     todo = pending(cells, overwrite)  # type: ignore[arg-type]
+    kept = _kept(suite) if skip_kept else {}
+    todo = [cell for cell in todo if (cell.key, cell.seed) not in kept]
+    spent = _spent(cells, todo, kept)
     workers = jobs or _cores()
     if plan:
-        _show_plan(cells, todo, workers, budget, json)
+        _show_plan(cells, todo, workers, spent, budget, json)
         return
     try:
-        left = _execute(todo, cells, out, workers, timeout, scheduler, budget)
+        seconds = None if budget is None else budget * 3600 - spent
+        left = _execute(todo, len(cells), out, workers, timeout, scheduler, seconds)
     except KeyboardInterrupt:
         done = sum(cell.record() is not None for cell in cells)
         print(
@@ -104,39 +114,53 @@ def _cores() -> int:
 
 def _execute(
     todo: list[Cell],
-    cells: list[Cell],
+    total: int,
     out: Path,
     jobs: int,
     timeout: float | None,
     scheduler: str | None,
     budget: float | None,
 ) -> list[Cell]:
-    """Run what is to do; returns what the budget left out."""
+    """Run what is to do; returns what the budget, in core-seconds, left out."""
     from magbench.cli.progress import progress_display
     from magbench.run.cell import remove_orphans
     from magbench.run.cluster import run_dask
     from magbench.run.provenance import magbench_part
     from magbench.run.scheduler import run_local
 
-    if len(todo) < len(cells):
-        print(f"{len(cells) - len(todo)} of {len(cells)} cells are there already.", file=sys.stderr)
-    seconds = None if budget is None else budget * 3600 - _spent(cells, todo)
+    if len(todo) < total:
+        print(f"{total - len(todo)} of {total} cells are there already.", file=sys.stderr)
     try:
         with progress_display(len(todo)) as progress:
             if scheduler:
                 run_dask(todo, magbench_part(), address=scheduler, timeout=timeout, progress=progress)
                 return []
-            return run_local(todo, magbench_part(), jobs=jobs, timeout=timeout, progress=progress, budget=seconds)
+            return run_local(todo, magbench_part(), jobs=jobs, timeout=timeout, progress=progress, budget=budget)
     finally:
         remove_orphans(out)
 
 
-def _spent(cells: list[Cell], todo: list[Cell]) -> float:
-    """Core-seconds of the cells that stay."""
+def _kept(suite: str | None) -> dict[tuple[str, int], float]:
+    """(key, seed) → core-seconds of the cells that are ok in a kept study."""
+    from magbench.errors import OptionError
+    from magbench.registry import Registry
+    from magbench.results.study import read_study, studies_folder, study_suite
+
+    if suite is None:
+        raise OptionError("--skip-kept needs --suite: the study whose kept cells are left out.")
+    registry = Registry.default()
+    study = read_study(study_suite(registry, suite), registry, studies_folder())
+    return {(row.key, row.seed): row.core_seconds for row in study.rows if row.status == "ok"}
+
+
+def _spent(cells: list[Cell], todo: list[Cell], kept: dict[tuple[str, int], float]) -> float:
+    """Core-seconds of the cells that stay: stored in the runs folder, or else kept."""
     from magbench.run.estimate import spent_seconds
 
     again = set(todo)
-    return spent_seconds(cell for cell in cells if cell not in again)
+    stay = [cell for cell in cells if cell not in again]
+    elsewhere = (kept.get((cell.key, cell.seed), 0.0) for cell in stay if cell.record() is None)
+    return spent_seconds(stay) + sum(elsewhere)
 
 
 def _conclude(cells: list[Cell], left: list[Cell], metric: str, out: Path, json: bool) -> None:
@@ -221,7 +245,7 @@ def _not_run(left: list[Cell]) -> list[dict[str, Any]]:
     return [{"task": task, "method": method, "seeds": seeds} for (task, method), seeds in groups.items()]
 
 
-def _show_plan(cells: list[Cell], todo: list[Cell], jobs: int, budget: float | None, json: bool) -> None:
+def _show_plan(cells: list[Cell], todo: list[Cell], jobs: int, spent: float, budget: float | None, json: bool) -> None:
     from magbench.cli.output import print_json, print_table
     from magbench.run.estimate import estimates
 
@@ -239,7 +263,6 @@ def _show_plan(cells: list[Cell], todo: list[Cell], jobs: int, budget: float | N
             }
         )
     seconds = sum(row["cells"] * row["s_cell"] for row in rows if row["s_cell"] is not None)
-    spent = _spent(cells, todo)
     counts = {kind: sum(row["cells"] for row in rows if row["exact"] is kind) for kind in (True, False, None)}
     if json:
         print_json(

@@ -228,3 +228,31 @@ def test_the_report_shows_the_studies_that_are_kept(
     assert "A small study" in (page / "studies.html").read_text()
     (tmp_path / "leaderboard" / "studies" / "small-study" / CELLS).write_text("{}\n")
     assert "line 1 is no cell of a study" in lab.call("report", "--studies", "--out", page).one_message()
+
+
+def test_cells_that_are_kept_need_not_run_again(
+    lab: Lab, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a new session, whose runs folder is empty, only what is not kept is to run, and the budget knows the rest."""
+    monkeypatch.setattr("magbench.paths.checkout", lambda: tmp_path)
+    assert lab.call("results", "keep", "--study", "small-study", "--runs", runs).code == 0
+    arguments = ("run", "--suite", "small-study", "--jobs", 1, "--out", tmp_path / "new")
+    plan = lab.call(*arguments, "--skip-kept", "--plan", "--json").json()
+    assert (plan["cells"], plan["to_run"]) == (6, 2)
+    kept = read_rows(tmp_path / "leaderboard" / "studies" / "small-study")
+    assert plan["spent_core_hours"] == pytest.approx(sum(row.core_seconds for row in kept) / 3600)
+    assert lab.call(*arguments, "--plan", "--json").json()["to_run"] == 6
+    outcome = lab.call(*arguments, "--skip-kept", "--json")
+    assert outcome.code == 0, outcome.err
+    assert set(cells(tmp_path / "new")) == {"mlp[dropout=0] 2", "mlp[dropout=0.25] 2"}
+    assert lab.call("results", "keep", "--study", "small-study", "--runs", tmp_path / "new").code == 0
+    assert lab.call(*arguments, "--skip-kept", "--plan", "--json").json()["to_run"] == 0
+    done = lab.call("run", "--suite", "small-study", "--skip-kept", "--jobs", 1, "--out", tmp_path / "empty")
+    assert done.code == 0, done.err
+
+
+def test_skipping_what_is_kept_needs_a_study(lab: Lab, tmp_path: Path) -> None:
+    message = lab.run("-t", "nc/toy", "-m", "mlp", "--skip-kept", "--out", tmp_path).one_message()
+    assert "--skip-kept needs --suite" in message
+    message = lab.call("run", "--suite", "quickstart", "--skip-kept", "--plan", "--out", tmp_path).one_message()
+    assert "Unknown study 'quickstart'" in message
