@@ -14,6 +14,8 @@ from magbench.ot.side import Side, Vector
 
 UNSETTLED = 1e-3
 """A last change of the plan above this counts as not converged where no tolerance is given."""
+VANISHED = 1e-30
+"""Mass of a joint plan at which its iteration ends with the empty plan."""
 
 
 class Step(NamedTuple):
@@ -227,7 +229,14 @@ def descend_joint(backend: Backend, setting: Setting, schedule: Schedule, first:
             backend.release(second.plan)
         second, _, errors, sweeps = _joint_half(backend, setting, first.plan, second.g, schedule.n_sinkhorn)
         before = first.plan
-        first, structure, error, more = _joint_half(backend, setting, second.plan, first.g, schedule.n_sinkhorn)
+        if second.plan.mass > VANISHED:
+            first, structure, error, more = _joint_half(backend, setting, second.plan, first.g, schedule.n_sinkhorn)
+        if min(first.plan.mass, second.plan.mass) <= VANISHED:
+            # Nothing is transported any more: the next linear problem would have eps = 0.
+            first.plan.scale = second.plan.scale = 0.0
+            objective = _joint_objective(setting, first.plan, second.plan, 0.0)
+            history.append(Step(objective, 1.0, 0.0, errors, sweeps))
+            break
         objective = _joint_objective(setting, first.plan, second.plan, structure)
         change = backend.change(before, first.plan) / max(first.plan.mass, 1e-30)
         history.append(Step(objective, change, first.plan.mass, max(errors, error), sweeps + more))

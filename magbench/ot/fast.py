@@ -49,8 +49,16 @@ class GraphCost:
         self.dense = dense
         self._constant = dense.max()
         self._rest: Any = None
-        if np.count_nonzero(dense != self._constant) < _SPARSE * dense.size:
-            self._rest = sp.csr_matrix(self._constant - dense)
+        rows = dense[:: max(len(dense) // 16, 1)]  # a few rows tell most dense costs
+        for part in (rows, dense):
+            if np.count_nonzero(part != self._constant) > _SPARSE * part.size:
+                return
+        self._rest = sp.csr_matrix(self._constant - dense)
+
+    @property
+    def sparse(self) -> bool:
+        """Whether the cost is multiplied as constant - sparse."""
+        return self._rest is not None
 
     def times(self, X: Array, matmul: MatMul, out: Array) -> Array:
         """X Cy, in ``out`` or a new array."""

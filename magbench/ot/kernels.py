@@ -243,7 +243,7 @@ def sweeps(
     n, m = K.shape
     new_log_a, new_a = np.empty_like(log_a), np.empty_like(a)
     new_log_b, acc = np.empty_like(log_b), np.empty_like(sums)
-    zero = K.dtype.type(0.0)
+    zero, flush = K.dtype.type(0.0), _flush(K[0, 0])
     for done in range(n_iter):
         largest = zero
         acc[:] = zero
@@ -267,7 +267,7 @@ def sweeps(
             for i in range(start, stop):
                 value = lag_row[i] - kappa_row[i] * _log(new_a[i])
                 new_log_a[i] = value
-                new_a[i] = mu[i] * _exp(min(max(value, K.dtype.type(-87.0)), K.dtype.type(88.0)))
+                new_a[i] = mu[i] * _exp(min(max(value, flush), -flush))
                 largest = max(largest, abs(value))
             for i in range(start, quads, 4):
                 k0, k1, k2, k3 = K[i], K[i + 1], K[i + 2], K[i + 3]

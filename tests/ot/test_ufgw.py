@@ -4,45 +4,23 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import ot
 import pytest
 import torch
+from otcases import F64, INF, Case, make_case
 from scipy.special import lambertw
 from torch import Tensor
 
 from magbench.errors import DataError, OptionError
-from magbench.ot import MassCollapseWarning, NotConvergedWarning, modality_cost, ufgw
+from magbench.ot import MassCollapseWarning, NotConvergedWarning, ufgw
 from magbench.ot.descent import optimal_scale
 from magbench.ot.reference import squared_distortion
 
 # Few iterations are what many of these tests are about; the warning itself has tests of its own.
 pytestmark = pytest.mark.filterwarnings("ignore::magbench.ot.NotConvergedWarning")
-
-INF = float("inf")
-F64 = torch.float64
-
-
-class Case(NamedTuple):
-    """Costs and non-uniform weights."""
-
-    Cx: Tensor
-    Cy: Tensor
-    M: Tensor
-    mu: Tensor
-    nu: Tensor
-
-
-def _case(n: int = 30, m: int | None = None, seed: int = 0, dtype: torch.dtype = F64) -> Case:
-    m = m or n
-    generator = torch.Generator().manual_seed(seed)
-    points = [torch.randn(k, 6, generator=generator, dtype=F64) for k in (n, m)]
-    M = torch.rand(n, m, generator=generator, dtype=F64)
-    weights = [torch.rand(k, generator=generator, dtype=F64) + 0.2 for k in (n, m)]
-    parts = [modality_cost(points[0]), modality_cost(points[1]), M, *(w / w.sum() for w in weights)]
-    return Case(*(part.to(dtype) for part in parts))
 
 
 def _solve(case: Case, **options: Any) -> Any:
@@ -59,7 +37,7 @@ def _pot_balanced(case: Case, alpha: float, eps: float) -> Tensor:
 
 
 def test_invariants_1_and_2_balanced_limit_equals_pot() -> None:
-    case = _case(12)
+    case = make_case(12)
     reference = _pot_balanced(case, 0.6, 0.05)
     gaps = []
     for rho in (10.0, 1e3, 1e5, INF):
@@ -73,13 +51,13 @@ def test_invariants_1_and_2_balanced_limit_equals_pot() -> None:
 
 
 def test_invariant_1_marginals_are_met_at_default_iterations() -> None:
-    found = _solve(_case(30, dtype=torch.float32), rho=INF)
+    found = _solve(make_case(30, dtype=torch.float32), rho=INF)
     assert float((found.row_marginal - 1 / 30).abs().max()) * 30 < 1e-3
 
 
 @pytest.mark.parametrize("mass_step", [True, False])
 def test_invariant_3_soft_threshold_law(mass_step: bool) -> None:
-    case = _case()
+    case = make_case()
     found = _solve(case, mu=case.mu, nu=case.nu, n_outer=100, n_sinkhorn=100, mass_step=mass_step)
     f, g = found.potentials
     torch.testing.assert_close(found.row_marginal, case.mu * torch.exp(-f / 0.1), rtol=1e-6, atol=0)
@@ -87,13 +65,13 @@ def test_invariant_3_soft_threshold_law(mass_step: bool) -> None:
 
 
 def test_mass_step_changes_the_path_and_not_the_solution() -> None:
-    case = _case(20)
+    case = make_case(20)
     plans = [_solve(case, n_outer=100, n_sinkhorn=50, mass_step=step).plan for step in (True, False)]
     torch.testing.assert_close(plans[0], plans[1], rtol=1e-6, atol=1e-12)
 
 
 def test_invariant_4_tensor_equals_the_four_loops() -> None:
-    case = _case(6, 5)
+    case = make_case(6, 5)
     plan = torch.rand(6, 5, generator=torch.Generator().manual_seed(1), dtype=F64)
     expected = torch.zeros(6, 5, dtype=F64)
     for i in range(6):
@@ -105,7 +83,7 @@ def test_invariant_4_tensor_equals_the_four_loops() -> None:
 
 
 def test_invariant_5_identical_costs() -> None:
-    Cx = _case(64).Cx
+    Cx = make_case(64).Cx
     identity = torch.eye(64, dtype=F64) / 64
     assert abs(float((squared_distortion(Cx, Cx, identity) * identity).sum())) < 1e-12
     M = 1.0 - torch.eye(64, dtype=F64)
@@ -116,7 +94,7 @@ def test_invariant_5_identical_costs() -> None:
 
 
 def test_invariant_7_equivariance() -> None:
-    case = _case()
+    case = make_case()
     order = torch.randperm(30, generator=torch.Generator().manual_seed(2))
     plan = _solve(case).plan
     rows = _solve(case._replace(Cx=case.Cx[order][:, order], M=case.M[order])).plan
@@ -126,7 +104,7 @@ def test_invariant_7_equivariance() -> None:
 
 
 def test_invariant_9_row_law_at_alpha_0() -> None:
-    case, rho, eps = _case(), 0.1, 0.05
+    case, rho, eps = make_case(), 0.1, 0.05
     found = _solve(case, alpha=0.0, mu=case.mu, nu=case.nu, marginals="target_free")
     expected = case.mu * (case.nu * torch.exp(-case.M / eps)).sum(1) ** (eps / (rho + eps))
     torch.testing.assert_close(found.row_marginal, expected, rtol=1e-12, atol=0)
@@ -147,14 +125,14 @@ def test_invariant_10_mass_of_a_constant_distortion(alpha: float, rho: float, ep
 
 
 def test_invariant_15_mass_grows_with_rho() -> None:
-    masses = [_solve(_case(), rho=rho, n_outer=20).mass for rho in (0.05, 0.1, 0.3, 1.0, 3.0, INF)]
+    masses = [_solve(make_case(), rho=rho, n_outer=20).mass for rho in (0.05, 0.1, 0.3, 1.0, 3.0, INF)]
     assert masses == sorted(masses)
     assert masses[-1] == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize("n", [64, 128, 256])
 def test_invariant_17_entropic_mass_bias(n: int) -> None:
-    Cx = _case(n, dtype=torch.float32).Cx
+    Cx = make_case(n, dtype=torch.float32).Cx
     found = ufgw(Cx, Cx, 1.0 - torch.eye(n), alpha=0.6, rho=0.1, eps=0.01)
     assert found.mass == pytest.approx(n ** (-0.01 / 0.21), abs=1e-3)
 
@@ -163,7 +141,7 @@ def test_invariant_17_entropic_mass_bias(n: int) -> None:
     ("alpha", "rho", "eps", "outer", "inner"), [(0.6, 0.1, 0.05, 12, 400), (0.3, 1.0, 0.1, 12, 400)]
 )
 def test_joint_equals_pot_value_for_value(alpha: float, rho: float, eps: float, outer: int, inner: int) -> None:
-    case = _case(14, 18)
+    case = make_case(14, 18)
     first, second, log = ot.gromov.fused_unbalanced_gromov_wasserstein(
         case.Cx.numpy(), case.Cy.numpy(), case.mu.numpy(), case.nu.numpy(), reg_marginals=rho / alpha,
         epsilon=eps / alpha, unbalanced_solver="sinkhorn", alpha=(1 - alpha) / alpha, M=case.M.numpy(),
@@ -179,7 +157,7 @@ def test_joint_equals_pot_value_for_value(alpha: float, rho: float, eps: float, 
 
 def test_balanced_joint_is_plain_at_twice_the_entropy() -> None:
     # With both masses 1 and P = Q, KL(P x P | (mu nu') x (mu nu')) = 2 KL(P | mu nu').
-    case = _case(20)
+    case = make_case(20)
     joint = _solve(case, rho=INF, eps=0.05, kl="joint", n_outer=60, n_sinkhorn=200)
     plain = _solve(case, rho=INF, eps=0.1, n_outer=120, n_sinkhorn=200)
     torch.testing.assert_close(joint.plan, plain.plan, rtol=1e-6, atol=1e-12)
@@ -187,7 +165,7 @@ def test_balanced_joint_is_plain_at_twice_the_entropy() -> None:
 
 
 def test_plain_equals_a_loop_of_pot_sinkhorn_step_by_step() -> None:
-    case, alpha, rho, eps = _case(20, 26), 0.6, 0.1, 0.05
+    case, alpha, rho, eps = make_case(20, 26), 0.6, 0.1, 0.05
     a, b = case.mu.numpy(), case.nu.numpy()
     plan = a[:, None] * b[None, :]
     for steps in range(1, 4):
@@ -202,7 +180,7 @@ def test_plain_equals_a_loop_of_pot_sinkhorn_step_by_step() -> None:
 
 @pytest.mark.parametrize("options", [{}, {"rho": INF}, {"marginals": "target_fixed"}, {"marginals": "target_free"}])
 def test_objective_is_the_formula(options: dict[str, Any]) -> None:
-    case = _case(20, 26)
+    case = make_case(20, 26)
     found = _solve(case, mu=case.mu, nu=case.nu, n_outer=30, n_sinkhorn=100, **options)
     P, r, c = found.plan, found.row_marginal, found.col_marginal
     rho_row = options.get("rho", 0.1)
@@ -219,7 +197,7 @@ def test_objective_is_the_formula(options: dict[str, Any]) -> None:
 
 
 def test_mass_step_bounds_the_two_cycle() -> None:
-    case = _case(40)
+    case = make_case(40)
     options = {"alpha": 1.0, "rho": 0.01, "eps": 0.05, "n_outer": 12}
     rises = {}
     with pytest.warns(NotConvergedWarning):
@@ -231,7 +209,7 @@ def test_mass_step_bounds_the_two_cycle() -> None:
 
 
 def test_rho_for_each_node() -> None:
-    case = _case()
+    case = make_case()
     torch.testing.assert_close(
         _solve(case, rho=torch.full((30,), 0.1, dtype=F64)).plan, _solve(case).plan, rtol=1e-12, atol=1e-15
     )
@@ -244,7 +222,7 @@ def test_rho_for_each_node() -> None:
 
 @pytest.mark.parametrize("kl", ["plain", "joint"])
 def test_zero_weight_nodes_have_zero_rows(kl: str) -> None:
-    case = _case(dtype=torch.float32)
+    case = make_case(dtype=torch.float32)
     mu = case.mu.clone()
     mu[4] = 0.0
     found = _solve(case, mu=mu / mu.sum(), nu=mu / mu.sum(), kl=kl)
@@ -259,14 +237,14 @@ def test_zero_weight_nodes_have_zero_rows(kl: str) -> None:
 
 @pytest.mark.parametrize("eps", [5e-4, 1e-3, 0.01])
 def test_small_eps_is_finite_in_float32(eps: float) -> None:
-    found = _solve(_case(100, dtype=torch.float32), eps=eps)
+    found = _solve(make_case(100, dtype=torch.float32), eps=eps)
     assert torch.isfinite(found.plan).all()
     assert math.isfinite(found.objective)
     assert 0.05 < found.mass < 1.0
 
 
 def test_tolerance_stops_and_warm_start_continues() -> None:
-    case = _case()
+    case = make_case()
     whole = _solve(case, n_outer=6)
     first = _solve(case, n_outer=3)
     assert [s.objective for s in (*first.history, *_solve(case, n_outer=3, init=first).history)] == pytest.approx(
@@ -288,7 +266,7 @@ def test_gw_mass_norm_feels_structure_at_any_mass() -> None:
 
 def test_too_few_iterations_are_named() -> None:
     with pytest.warns(NotConvergedWarning, match="raise n_outer") as caught:
-        assert not _solve(_case(), n_outer=1).converged
+        assert not _solve(make_case(), n_outer=1).converged
     assert caught[0].filename == __file__
 
 
@@ -301,7 +279,7 @@ def test_optimal_scale_is_stationary(linear: float, quadratic: float) -> None:
 
 
 def test_mass_collapse_is_named() -> None:
-    case = _case(20)
+    case = make_case(20)
     with pytest.warns(MassCollapseWarning, match="kept"):
         _solve(case._replace(M=torch.ones_like(case.M)), rho=0.01, n_outer=50)
 
