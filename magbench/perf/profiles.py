@@ -15,26 +15,30 @@ class Profile:
     """Sizes and effort.
 
     Attributes:
-        sizes: numbers of nodes N.
+        sizes: numbers of nodes N of ``magbench perf``.
+        tracked: those that the asv benchmarks measure.
         rounds: interleaved rounds of timing, at most.
         budget: CPU seconds after which a comparison starts no further round.
         tolerance_size: N of the comparison of times to a tolerance.
-        graph: nodes of the graph of the PageRank benchmarks.
+        graph: nodes of the graph of the PageRank benchmarks; 0 leaves them out.
         seeds: start nodes of the PageRank benchmarks.
+        host: nodes of the graph on which a training step is timed; 0 leaves it out, for a small one says nothing.
     """
 
     sizes: tuple[int, ...]
+    tracked: tuple[int, ...]
     rounds: int
     budget: float
     tolerance_size: int
     graph: int
     seeds: int
+    host: int
 
 
 PROFILES = {
-    "quick": Profile((128, 256), 3, 1.0, 128, 2_000, 50),
-    "standard": Profile((128, 256, 512, 1024), 7, 8.0, 512, 20_000, 200),
-    "full": Profile((128, 256, 512, 1024, 2048), 9, 60.0, 512, 100_000, 500),
+    "quick": Profile((128, 256), (256,), 3, 0.5, 128, 0, 0, 0),
+    "standard": Profile((128, 256, 512, 1024), (128, 512, 1024), 7, 8.0, 512, 20_000, 200, 6_000),
+    "full": Profile((128, 256, 512, 1024, 2048), (128, 256, 512, 1024, 2048), 9, 60.0, 512, 100_000, 500, 6_000),
 }
 
 

@@ -8,6 +8,7 @@ and a ratio is the median over rounds.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
@@ -99,18 +100,26 @@ def rate(work: float, call: Callable[[], object], *, seconds: float = 0.05, repe
 
 
 def one_thread(environ: MutableMapping[str, str] | None = None) -> None:
-    """Bind this process to one thread; call it before numpy, torch, numba or jax are imported.
+    """Bind this process and its children to one thread; best before numpy, torch, numba or jax are imported.
 
-    The process is also bound to one of its cores, which holds back what no variable reaches (XLA's pool). Variables
-    that pin an OpenBLAS kernel are removed: they slow numpy peers by up to two.
+    Thread pools that exist already are limited. The process is also bound to one of its cores, which holds back what no
+    variable reaches (XLA's pool). Variables that pin an OpenBLAS kernel are removed: they slow numpy peers.
     """
     environ = os.environ if environ is None else environ
     environ.update(dict.fromkeys(_THREADS, "1"))
     environ.setdefault("JAX_PLATFORMS", "cpu")
     for name in _SLOW_KERNELS:
         environ.pop(name, None)
-    if environ is os.environ and hasattr(os, "sched_setaffinity"):
+    if environ is not os.environ:
+        return
+    if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    if "numpy" in sys.modules:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(1)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 def _spend(call: Callable[[], object], calls: int) -> float:

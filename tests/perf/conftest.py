@@ -1,3 +1,3 @@
-"""pytest leaves asv's benchmarks alone: they bind the process that imports them to one core."""
+"""pytest leaves asv's benchmarks alone: they have a runner of their own, and no tests."""
 
 collect_ignore_glob = ["*"]

@@ -1,99 +1,87 @@
-"""The solver: iterations (counts), its time over POT's and over the machine's floor (ratios), its time (informs)."""
+"""The solver's CPU time over POT's and over the machine's floor (ratios), its time (informs).
+
+Everything tracked is measured once, in one process, by :func:`setup_cache`.
+"""
 
 from __future__ import annotations
 
-from magbench.perf.timing import one_thread
-
-one_thread()
-
-from magbench.perf import ours  # noqa: E402
-from magbench.perf.benchmark import over_floor, over_peer, over_peer_to_tolerance, require  # noqa: E402
-from magbench.perf.compare import INNER, OUTER  # noqa: E402
-from magbench.perf.problem import OBJECTIVES, PRECISIONS, make_problem  # noqa: E402
-from magbench.perf.profiles import chosen_profile  # noqa: E402
-from magbench.perf.tolerance import converged, work  # noqa: E402
+from magbench.perf import ours
+from magbench.perf.benchmark import Values, floor_ratios, peer_ratios, require, tolerance_ratios
+from magbench.perf.compare import INNER, OUTER
+from magbench.perf.problem import OBJECTIVES, PRECISIONS, make_problem
+from magbench.perf.profiles import chosen_profile
 
 PROFILE = chosen_profile()
-SMALL = [n for n in PROFILE.sizes if n <= 512]
 
 
-class Work:
-    """What it takes to come within 1e-6 of the optimum, in float64: the same on every machine."""
+def setup_cache() -> Values:
+    peers = ["POT numpy"]
+    return {
+        **floor_ratios(PROFILE, ours.NUMPY),
+        **peer_ratios(PROFILE, ours.NUMPY, peers, ["float64"]),
+        **tolerance_ratios(PROFILE, ours.NUMPY, peers),
+    }
 
-    params = (OBJECTIVES, SMALL)
-    param_names = ("objective", "n")
-    timeout = 600
 
-    def setup(self, kl: str, n: int) -> None:
-        problem = make_problem(n, kl=kl)
-        self.work = work(problem, converged(problem))
-
-    def track_count_outer(self, kl: str, n: int) -> int:
-        return self.work.outer
-
-    def track_count_sweeps(self, kl: str, n: int) -> int:
-        return self.work.sweeps
+setup_cache.timeout = 3600  # type: ignore[attr-defined]
 
 
 class Pot:
-    """CPU time over POT's (numpy, float64, joint objective)."""
+    """CPU time of an outer iteration over POT's (numpy, float64, joint objective)."""
 
-    params = (PROFILE.sizes,)
+    params = (PROFILE.tracked,)
     param_names = ("n",)
-    timeout = 600
 
-    def setup(self, n: int) -> None:
-        require("POT numpy")
+    def setup(self, values: Values, n: int) -> None:
+        require(("POT numpy", "float64", n) in values)
 
-    def track_ratio_iteration(self, n: int) -> float:
-        return over_peer("joint", "float64", n, "POT numpy", PROFILE, ours.NUMPY)
+    def track_ratio_iteration(self, values: Values, n: int) -> float:
+        return values["POT numpy", "float64", n]
 
 
 class PotTolerance:
     """CPU time to a relative gap of 1e-6 over POT's 10 x 20."""
 
-    timeout = 600
+    def setup(self, values: Values) -> None:
+        require(("POT numpy", "tolerance") in values)
 
-    def setup(self) -> None:
-        require("POT numpy")
-
-    def track_ratio_tolerance(self) -> float:
-        return over_peer_to_tolerance("joint", PROFILE.tolerance_size, "POT numpy", PROFILE, ours.NUMPY)
+    def track_ratio_tolerance(self, values: Values) -> float:
+        return values["POT numpy", "tolerance"]
 
 
 class Floor:
     """CPU time of an outer iteration over the floor of this machine."""
 
-    params = (OBJECTIVES, PRECISIONS, PROFILE.sizes)
+    params = (OBJECTIVES, PRECISIONS, PROFILE.tracked)
     param_names = ("objective", "precision", "n")
-    timeout = 600
 
-    def track_ratio_floor(self, kl: str, precision: str, n: int) -> float:
-        return over_floor(kl, precision, n, PROFILE, ours.NUMPY)
+    def track_ratio_floor(self, values: Values, kl: str, precision: str, n: int) -> float:
+        return values["floor", kl, precision, n]
 
 
 class Solve:
     """Seconds of 5 x 20; informs only, for a loaded machine can double it."""
 
-    params = (OBJECTIVES, PRECISIONS, PROFILE.sizes)
-    param_names = ("objective", "precision", "n")
-    repeat, number, warmup_time, timeout = 2, 1, 0.0, 600
+    params = (PRECISIONS, (PROFILE.tracked[-1],))
+    param_names = ("precision", "n")
+    rounds, repeat, number, warmup_time = 1, 3, 1, 0.0
 
-    def setup(self, kl: str, precision: str, n: int) -> None:
-        self.call = ours.prepare_numpy(make_problem(n, kl=kl, precision=precision), OUTER, INNER)
+    def setup(self, values: Values, precision: str, n: int) -> None:
+        self.call = ours.prepare_numpy(make_problem(n, precision=precision), OUTER, INNER)
         self.call()
 
-    def time_solve(self, kl: str, precision: str, n: int) -> None:
+    def time_solve(self, values: Values, precision: str, n: int) -> None:
         self.call()
 
 
-def timeraw_first_call() -> str:
-    """A new process up to the end of its first solve: imports and loading compiled code (informs)."""
-    return """
-    from magbench.perf import ours
-    from magbench.perf.problem import make_problem
-    ours.prepare_numpy(make_problem(64), 1, 1)()
-    """
+class FirstCall:
+    """A new process up to the end of its first solve: imports and loading of compiled code (informs)."""
 
+    rounds, repeat, number = 1, 1, 1
 
-timeraw_first_call.repeat, timeraw_first_call.number = 1, 1  # type: ignore[attr-defined]
+    def timeraw_first_call(self, values: Values) -> str:
+        return """
+        from magbench.perf import ours
+        from magbench.perf.problem import make_problem
+        ours.prepare_numpy(make_problem(64), 1, 1)()
+        """

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from magbench.perf.benchmark import require
+from magbench.perf.benchmark import has, require
 from magbench.perf.memory import peak_matrices
 from magbench.perf.ours import OURS
-from magbench.perf.problem import OBJECTIVES, PRECISIONS
+from magbench.perf.problem import OBJECTIVES
 
 
 class Peak:
-    """At N = 1024, where matrices outweigh all else."""
+    """At N = 1024 in float32, where matrices outweigh all else."""
 
-    params = (OBJECTIVES, PRECISIONS)
-    param_names = ("objective", "precision")
+    params = (OBJECTIVES,)
+    param_names = ("objective",)
     timeout = 300
 
-    def setup(self, kl: str, precision: str) -> None:
-        require(OURS)
+    def setup(self, kl: str) -> None:
+        require(has("torch"))
 
-    def track_count_matrices(self, kl: str, precision: str) -> float:
-        return round(peak_matrices(OURS, kl, precision, 1024), 1)
+    def track_count_matrices(self, kl: str) -> float:
+        return round(peak_matrices(OURS, kl, "float32", 1024), 1)

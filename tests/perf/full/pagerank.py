@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from magbench.perf.timing import one_thread
-
-one_thread()
-
-from magbench.perf.benchmark import require_packages  # noqa: E402
-from magbench.perf.pagerank import Comparison, Graph, compare_push  # noqa: E402
-from magbench.perf.profiles import chosen_profile  # noqa: E402
+from magbench.perf.benchmark import has, require
+from magbench.perf.pagerank import Comparison, Graph, compare_push
+from magbench.perf.profiles import chosen_profile
 
 PROFILE = chosen_profile()
 
@@ -21,9 +17,13 @@ class Push:
     timeout = 900
 
     def setup_cache(self) -> dict[float, Comparison]:
-        require_packages("torch", "torch-geometric")
+        if not PROFILE.graph or not has("torch", "torch-geometric"):
+            return {}
         graph = Graph.draw(PROFILE.graph, PROFILE.seeds)
         return {tol: compare_push(graph, tol, rounds=PROFILE.rounds) for tol in (1e-4, 1e-5)}
+
+    def setup(self, found: dict[float, Comparison], tol: float) -> None:
+        require(tol in found)
 
     def track_ratio_kernel(self, found: dict[float, Comparison], tol: float) -> float:
         return 1.0 / found[tol].kernel.median

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from magbench.perf.benchmark import require_packages
+from magbench.perf.benchmark import has, require
 from magbench.perf.startup import HELP, NOTHING, cpu_seconds
 
 
@@ -10,7 +10,7 @@ class Help:
     """The command line up to its help."""
 
     def setup(self) -> None:
-        require_packages("typer")
+        require(has("typer"))
 
     def track_ratio_help(self) -> float:
         return cpu_seconds(HELP) / cpu_seconds(NOTHING)

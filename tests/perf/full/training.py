@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from magbench.perf.timing import one_thread
-
-one_thread()
-
-from magbench.perf.benchmark import require_packages  # noqa: E402
-from magbench.perf.profiles import chosen_profile  # noqa: E402
-from magbench.perf.training import step_overhead  # noqa: E402
+from magbench.perf.benchmark import has, require
+from magbench.perf.profiles import chosen_profile
+from magbench.perf.training import step_overhead
 
 PROFILE = chosen_profile()
 
@@ -18,11 +14,15 @@ class Step:
 
     timeout = 900
 
-    def setup(self) -> None:
-        require_packages("torch", "torch-geometric")
+    def setup_cache(self) -> dict[str, float]:
+        graphs = {"host": PROFILE.host, "emoji": 0} if PROFILE.host and has("torch", "torch-geometric") else {}
+        return {name: step_overhead(name, rounds=PROFILE.rounds, nodes=n)[1].median for name, n in graphs.items()}
 
-    def track_ratio_host(self) -> float:
-        return step_overhead("host", rounds=PROFILE.rounds)[1].median
+    def setup(self, found: dict[str, float]) -> None:
+        require(bool(found))
 
-    def track_emoji(self) -> float:
-        return step_overhead("emoji", rounds=PROFILE.rounds)[1].median
+    def track_ratio_host(self, found: dict[str, float]) -> float:
+        return found["host"]
+
+    def track_emoji(self, found: dict[str, float]) -> float:
+        return found["emoji"]
