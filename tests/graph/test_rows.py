@@ -170,6 +170,13 @@ def test_block_equals_dense_slices(graph: tuple[np.ndarray, int], norm: str, top
     assert np.array_equal(found.numpy(), expected[np.ix_(ids, ids)])
 
 
+def test_a_symmetric_block_takes_the_larger_of_both_directions() -> None:
+    store = ppr(_edges(), N, method="push", top_k=10)
+    dense = _dense(_sparse(store))
+    assert ((dense > 0) & (dense.T == 0)).any()  # a hub's row has no room for all that have it in theirs
+    assert np.array_equal(store.block(torch.arange(N)).numpy(), np.maximum(dense, dense.T))
+
+
 def test_seeds_are_rows_of_the_whole() -> None:
     whole = _dense(_sparse(ppr(_edges(), N, method="push", top_k=30)))
     some = ppr(_edges(), N, top_k=30, seeds=torch.tensor([9, 200, 9, 4]))
