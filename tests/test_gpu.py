@@ -1,0 +1,97 @@
+"""What runs on a GPU gives what the CPU gives; run with -m gpu on a machine that has one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from otcases import make_case
+
+from magbench.graph.ppr import ppr
+from magbench.ot import CosineFactors, modality_cost, ufgw
+from magbench.ot.pullback import structure_loss
+from magbench.regularizers.base import Context
+from magbench.regularizers.optimag import OptiMAG
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device: torch sees none"),
+    pytest.mark.filterwarnings("ignore::magbench.errors.MagbenchWarning"),
+]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("kl", ["plain", "joint"])
+@pytest.mark.parametrize("eps", [0.05, 5e-4])
+def test_solver(kl: str, eps: float, dtype: torch.dtype) -> None:
+    case = make_case(200, dtype=dtype)
+    options: dict[str, Any] = {"alpha": 0.6, "rho": 0.1, "eps": eps, "kl": kl, "n_outer": 3}
+    here = ufgw(*case[:3], mu=case.mu, nu=case.nu, **options)
+    moved = [part.cuda() for part in case]
+    there = ufgw(*moved[:3], mu=moved[3], nu=moved[4], **options)
+    assert there.plan.is_cuda
+    tight = 1e-9 if dtype == torch.float64 else 2e-3
+    assert float((there.plan.cpu() - here.plan).abs().sum()) < tight * here.mass
+    assert there.objective == pytest.approx(here.objective, rel=tight)
+
+
+def test_zero_weights_and_factors() -> None:
+    z = torch.randn(60, 8, generator=torch.Generator().manual_seed(0))
+    case = make_case(60, dtype=torch.float32)
+    mu = case.mu.clone()
+    mu[3] = 0.0
+    options: dict[str, Any] = {"alpha": 0.6, "rho": 0.1, "eps": 0.05}
+    here = ufgw(CosineFactors(z), case.Cy, case.M, mu=mu, **options)
+    there = ufgw(CosineFactors(z.cuda()), case.Cy.cuda(), case.M.cuda(), mu=mu.cuda(), **options)
+    assert float(there.plan[3].sum()) == 0.0
+    torch.testing.assert_close(there.plan.cpu(), here.plan, rtol=1e-3, atol=1e-7)
+
+
+def test_closed_form_gradient() -> None:
+    z = torch.randn(80, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    case = make_case(80)
+    gradients = []
+    for device in ("cpu", "cuda"):
+        state = z.to(device).requires_grad_()
+        plan = case.M.to(device) / case.M.sum().to(device)
+        structure_loss(state, modality_cost(state.detach()), case.Cy.to(device), plan).backward()
+        assert state.grad is not None
+        gradients.append(state.grad.cpu())
+    torch.testing.assert_close(gradients[0], gradients[1])
+
+
+@pytest.mark.parametrize("options", [{}, {"solver": "auto"}, {"relative_eps": 0.9}, {"kl": "joint"}], ids=str)
+def test_optimag_step(options: dict[str, Any]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    edges = torch.randint(0, 300, (2, 900), generator=generator)
+    edges = torch.cat([edges, edges.flip(0)], 1)
+    states = {m: torch.randn(300, 16, generator=generator) for m in ("text", "image")}
+    found = []
+    for device in ("cpu", "cuda"):
+        z = {m: state.to(device).requires_grad_() for m, state in states.items()}
+        context = Context(
+            z=z,
+            h=None,
+            node_ids=torch.arange(300, device=device),
+            edge_index=edges.to(device),
+            observed={},
+            y_train=torch.full((300,), -1, device=device),
+            step=0,
+            generator=torch.Generator().manual_seed(0),
+        )
+        loss, _ = OptiMAG(N=200, **options)(context)
+        loss.backward()
+        found.append(
+            (float(loss.detach()), torch.cat([s.grad.cpu().flatten() for s in z.values() if s.grad is not None]))
+        )
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-3)
+    assert float(torch.nn.functional.cosine_similarity(found[0][1], found[1][1], dim=0)) > 0.9999
+
+
+def test_pagerank_block_lies_on_the_device_of_its_nodes() -> None:
+    edges = torch.randint(0, 100, (2, 300), generator=torch.Generator().manual_seed(0))
+    store, nodes = ppr(edges, 100), torch.arange(0, 100, 3)
+    block = store.block(nodes.cuda())
+    assert block.is_cuda
+    assert torch.equal(block.cpu(), store.block(nodes))
