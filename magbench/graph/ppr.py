@@ -67,7 +67,7 @@ class PPRStore:
         """
         if isinstance(self.scores, Tensor):
             ids = node_ids.to(self.scores.device)
-            return self.scores[ids[:, None], ids[None, :]].to(node_ids.device)
+            return self.scores.index_select(0, ids).index_select(1, ids).to(node_ids.device)
         block = torch.from_numpy(self.scores.block(node_ids.cpu().numpy()))
         if self.symmetric:
             # Truncation only loses mass, so of (i, j) and (j, i) the larger is nearer to the truth.
