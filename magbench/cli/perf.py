@@ -31,6 +31,8 @@ def perf(
     if history:
         _history(kept, json)
         return
+    if html is not None:
+        _check(html)
     from magbench.perf.timing import one_thread
 
     one_thread()  # before numpy and torch are imported
@@ -78,6 +80,15 @@ def _either(name: str, value: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
     return allowed if value == "both" else (value,)
 
 
+def _check(path: Path) -> None:
+    """Before minutes of measuring."""
+    from magbench.errors import OutputError
+
+    if path.is_dir() or not path.parent.is_dir():
+        reason = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise OutputError(f"Cannot write {path}: {reason}. Give --html a file in an existing folder.")
+
+
 def _write(path: Path, report: Any) -> None:
     from magbench.errors import OutputError
     from magbench.perf.plot import page
@@ -85,7 +96,7 @@ def _write(path: Path, report: Any) -> None:
     try:
         path.write_text(page(report), encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"Cannot write {path}: {error.strerror or error}. Give --html a file in a folder.") from error
+        raise OutputError(f"Cannot write {path}: {error.strerror or error}. Give --html another file.") from error
 
 
 def _print(report: Any) -> None:
