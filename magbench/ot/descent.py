@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from magbench.ot.side import Side, Vector
 
 UNSETTLED = 1e-3
-"""A last change of the plan above this counts as not converged where no tolerance is given."""
+"""A last plan change or marginal error above this counts as not converged where no tolerance is given."""
 VANISHED = 1e-30
 """Mass of a joint plan at which its iteration ends with the empty plan."""
 
@@ -134,9 +134,9 @@ class Schedule:
     mass_step: bool = True
     gw_mass_norm: bool = False
 
-    def settled(self, change: float) -> bool:
-        """Whether an outer iteration with this change counts as converged."""
-        return change < (UNSETTLED if self.tol is None else self.tol)
+    def settled(self, step: Step) -> bool:
+        """Whether an outer iteration counts as converged."""
+        return max(step.plan_change, step.marginal_error) < (UNSETTLED if self.tol is None else self.tol)
 
 
 class Half(NamedTuple):
@@ -194,7 +194,7 @@ def descend_plain(backend: Backend, setting: Setting, schedule: Schedule, start:
         change = backend.change(plan, solved.plan) / max(solved.plan.mass, 1e-30)
         plan = solved.plan
         history.append(Step(objective, change, plan.mass, residual, solved.sweeps))
-        converged = schedule.settled(change)
+        converged = schedule.settled(history[-1])
         if converged and schedule.tol is not None:
             break
     return Descent(Half(plan, f, g), None, converged, tuple(history))
@@ -240,7 +240,7 @@ def descend_joint(backend: Backend, setting: Setting, schedule: Schedule, first:
         objective = _joint_objective(setting, first.plan, second.plan, structure)
         change = backend.change(before, first.plan) / max(first.plan.mass, 1e-30)
         history.append(Step(objective, change, first.plan.mass, max(errors, error), sweeps + more))
-        converged = schedule.settled(change)
+        converged = schedule.settled(history[-1])
         if converged and schedule.tol is not None:
             break
     return Descent(first, second, converged, tuple(history))

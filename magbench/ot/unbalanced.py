@@ -41,7 +41,7 @@ class MassCollapseWarning(MagbenchWarning):
 
 
 class NotConvergedWarning(MagbenchWarning):
-    """The plan still moved when the iterations ended, so gradients by the envelope theorem are off."""
+    """Plan or marginals had not settled when the iterations ended: gradients by the envelope theorem are off."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ class UFGWResult:
         col_marginal: ``[Ny]``, plan summed over rows.
         potentials: (f ``[Nx]``, g ``[Ny]``) of the last linear problem, in units of the cost (0 for nodes of weight 0);
             at convergence of the plain objective row_marginal = mu exp(-f / rho).
-        converged: whether the last outer iteration changed the plan by less than ``tol`` (1e-3 where tol is None).
+        converged: whether the last outer iteration's plan change and marginal error are both below ``tol`` (1e-3 where
+            tol is None).
         history: one :class:`magbench.ot.descent.Step` an outer iteration.
     """
 
@@ -117,9 +118,9 @@ def ufgw(
             structure as strongly as large ones.
         n_outer: outer iterations, at most.
         n_sinkhorn: Sinkhorn sweeps in each linear problem (fewer where the potentials move by rounding only).
-        tol: stop when an outer iteration changes the plan by less, in relative L1 norm; None runs all iterations.
+        tol: stop when an outer iteration changes the plan by less and leaves a smaller ``marginal_error``, in relative
+            L1 norms (see :class:`magbench.ot.descent.Step`); None runs all iterations.
         init: a plan ``[Nx, Ny]`` or an earlier result (its potentials are used too) to start from; default mu nu'.
-
         backend: ``"compiled"`` (CPU), ``"torch"`` (any device) or ``"auto"``: compiled for costs on a CPU.
 
     Raises:
@@ -128,7 +129,7 @@ def ufgw(
 
     Warns:
         MassCollapseWarning: the mass is under 5 % of that of mu.
-        NotConvergedWarning: the last change of the plan is above tol, or above 1e-3 where tol is None.
+        NotConvergedWarning: the last plan change or marginal error is above tol, or above 1e-3 where tol is None.
     """
     choice("kl", kl, ("plain", "joint"))
     choice("backend", backend, ("auto", "compiled", "torch"))
@@ -267,7 +268,7 @@ def _start(backend: Compiled | PlainTorch, problem: UFGWProblem, plan: Tensor | 
         wide = plan.to(problem.Cx.device, torch.float64)
         linear = 0.0 if M is None else float((M.double() * wide).sum())
         entropy = float(torch.xlogy(wide, wide).sum() - wide.sum(1) @ mu.log() - wide.sum(0) @ nu.log())
-        values = plan.to(problem.Cx)
+        values = plan.to(problem.Cx, copy=True)
     if isinstance(backend, Compiled):
         return backend.start(None if values is None else values.numpy(), linear, entropy)
     return backend.start(values, linear, entropy)
@@ -314,9 +315,10 @@ def _warn(result: UFGWResult, total: float, tol: float | None) -> None:
             stacklevel=4,
         )
     if not result.converged:
+        last = result.history[-1]
         warnings.warn(
-            f"ufgw: the last of {len(result.history)} outer iterations still changed the plan by"
-            f" {result.history[-1].plan_change:.2g} (limit {UNSETTLED if tol is None else tol:g});"
+            f"ufgw: the last of {len(result.history)} outer iterations still changed the plan by {last.plan_change:.2g}"
+            f" with a marginal error of {last.marginal_error:.2g} (limit {UNSETTLED if tol is None else tol:g});"
             " raise n_outer or n_sinkhorn.",
             NotConvergedWarning,
             stacklevel=4,
