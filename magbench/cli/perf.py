@@ -159,6 +159,8 @@ def _row(row: Any, exponent: float | None) -> dict[str, Any]:
 
 
 def _spread(spread: Any) -> str:
+    if spread.count == 1:
+        return f"{spread.median:.3g} (once)"
     return f"{spread.median:.3g} [{spread.low:.3g}, {spread.high:.3g}]"
 
 

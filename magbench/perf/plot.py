@@ -17,15 +17,17 @@ from magbench.perf.compare import Row
 from magbench.perf.report import Report
 
 _WIDTH, _HEIGHT = 460, 330
-_LEFT, _TOP, _RIGHT, _BOTTOM = 48, 14, 104, 34
+_LEFT, _TOP, _RIGHT, _BOTTOM = 40, 10, 104, 24
 _GAP = 13
-_SERIES = {ours.OURS: 0, ours.DENSE: 1, "POT torch": 2, "POT numpy": 3, "fugw": 4, "ott": 5}
+_SERIES = {ours.OURS: 0, ours.DENSE: 1, "POT torch": 2, "POT numpy": 3, "fugw": 4, "ott": 5, ours.NUMPY: 6}
+_FLOOR = 7
 _STYLE = """
 :root { color-scheme: light dark; --paper: #fff; --ink: #14181d; --soft: #56606c; --line: #dde1e6; --grid: #eceff2;
-  --s0: #0b6e74; --s1: #4a9a8e; --s2: #b3541e; --s3: #8a6d00; --s4: #8e3a8c; --s5: #2f5fb3; --s6: #56606c; }
+  --s0: #0b6e74; --s1: #4a9a8e; --s2: #b3541e; --s3: #8a6d00; --s4: #8e3a8c; --s5: #2f5fb3; --s6: #14181d;
+  --s7: #7b8591; }
 @media (prefers-color-scheme: dark) { :root { --paper: #111417; --ink: #e8ebee; --soft: #9ba5b0; --line: #2d343b;
   --grid: #22282e; --s0: #5cc8c6; --s1: #8fd6b4; --s2: #f0935a; --s3: #dcbf4a; --s4: #dc8fd9; --s5: #8fb4f5;
-  --s6: #9ba5b0; } }
+  --s6: #e8ebee; --s7: #7f8a96; } }
 body { margin: 0 auto; max-width: 62rem; padding: 2rem 1.25rem 3rem; background: var(--paper); color: var(--ink);
   font: 0.9375rem/1.55 system-ui, sans-serif; font-variant-numeric: tabular-nums; }
 h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 .5rem; } h2 { font-size: 1rem; margin: 0; }
@@ -40,7 +42,7 @@ th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid var(-
 th { color: var(--soft); font-weight: 560; } .left { text-align: left; }
 """ + "".join(
     f".s{i} {{ stroke: var(--s{i}); fill: none; stroke-width: 2; }} .d{i}, svg .t{i} {{ fill: var(--s{i}); }}\n"
-    for i in range(7)
+    for i in range(_FLOOR + 1)
 )
 
 
@@ -113,9 +115,9 @@ def series(rows: Iterable[Row]) -> list[Series]:
             points.setdefault(row.solver, []).append((row.n, spread.median, spread.low, spread.high))
             if row.floor_share is not None:
                 floors.setdefault(row.n, row.floor_share * spread.median)
-    found = [Series(name, tuple(sorted(line)), _SERIES.get(name, 6)) for name, line in points.items()]
+    found = [Series(name, tuple(sorted(line)), _SERIES.get(name, _FLOOR)) for name, line in points.items()]
     if floors:
-        found.append(Series("floor", tuple((n, ms, ms, ms) for n, ms in sorted(floors.items())), 6))
+        found.append(Series("floor", tuple((n, ms, ms, ms) for n, ms in sorted(floors.items())), _FLOOR))
     return found
 
 
@@ -137,7 +139,7 @@ def apart(wanted: Sequence[float], gap: float, low: float, high: float) -> list[
 
 
 def _figure(kl: str, precision: str, rows: Sequence[Row]) -> str:
-    title = f"{kl}, {precision}"
+    title = f"{kl}, {precision}: milliseconds over N"
     lines = series(row for row in rows if (row.kl, row.precision) == (kl, precision))
     points = [point for line in lines for point in line.points]
     if not points:
@@ -148,11 +150,8 @@ def _figure(kl: str, precision: str, rows: Sequence[Row]) -> str:
     y = Log(low / 1.3, high * 1.3, _HEIGHT - _BOTTOM, _TOP)
     labels = apart([y(line.points[-1][1]) for line in lines], _GAP, _TOP, _HEIGHT - _BOTTOM)
     body = _axes(x, y, sizes) + "".join(_line(line, x, y, at) for line, at in zip(lines, labels, strict=True))
-    label = escape(f"{title}: milliseconds over N", quote=True)
-    return (
-        f'<figure><h2>{escape(title)}</h2><svg viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{label}">'
-        f"{body}</svg></figure>"
-    )
+    canvas = f'viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(title)}"'
+    return f"<figure><h2>{escape(title)}</h2><svg {canvas}>{body}</svg></figure>"
 
 
 def _axes(x: Log, y: Log, sizes: Sequence[int]) -> str:
@@ -164,8 +163,6 @@ def _axes(x: Log, y: Log, sizes: Sequence[int]) -> str:
     for n in sizes:
         parts.append(f'<text x="{x(n)}" y="{bottom + 16}" text-anchor="middle">{n}</text>')
     parts.append(f'<line class="axis" x1="{_LEFT}" x2="{right}" y1="{bottom}" y2="{bottom}"/>')
-    parts.append(f'<text x="{_LEFT - 6}" y="{_TOP - 2}" text-anchor="end">ms</text>')
-    parts.append(f'<text x="{right}" y="{bottom + 30}" text-anchor="end">N</text>')
     return "".join(parts)
 
 
