@@ -8,6 +8,7 @@ import pytest
 from asvfiles import write_asv
 
 from magbench.errors import RecordError
+from magbench.paths import checkout
 from magbench.perf.history import read_history
 
 RATIO = "core.solver.Floor.track_ratio_floor"
@@ -47,3 +48,12 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "box/0.11.0.json").write_text("{")
     with pytest.raises(RecordError, match=r"0\.11\.0\.json"):
         read_history(tmp_path)
+
+
+def test_what_is_kept_can_be_read_and_keeps_memory_to_its_promise() -> None:
+    root = checkout()
+    assert root is not None
+    for part in read_history(root / "leaderboard/perf"):
+        memory = [values for name, values in part.values.items() if "track_count_matrices" in name]
+        assert memory
+        assert all(value is None or value <= 8 for values in memory for value in values.values())
