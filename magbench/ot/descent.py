@@ -89,11 +89,11 @@ class Linear(NamedTuple):
 class Backend(Protocol):
     """The costs Cx, Cy, M and the weights of one problem, and what is done with them in O(N^2) and more."""
 
-    def tensor(self, plan: Plan) -> tuple[Any, float]:
-        """T(plan) in a form that :meth:`solve` takes, and <T(plan), plan>; only one tensor is alive at a time."""
+    def distortion(self, plan: Plan) -> tuple[Any, float]:
+        """T(plan) in a form that :meth:`solve` takes, and <T(plan), plan>; only one is alive at a time."""
 
-    def solve(self, tensor: Any, problem: Linear, g: Vector, n_sinkhorn: int) -> Solved:
-        """``n_sinkhorn`` sweeps from the column potential g; consumes the tensor."""
+    def solve(self, distortion: Any, problem: Linear, g: Vector, n_sinkhorn: int) -> Solved:
+        """``n_sinkhorn`` sweeps from the column potential g; consumes T."""
 
     def change(self, before: Plan, after: Plan) -> float:
         """sum |after - before|, after which ``before`` is not used any more."""
@@ -139,7 +139,7 @@ class Schedule:
         return max(step.plan_change, step.marginal_error) < (UNSETTLED if self.tol is None else self.tol)
 
 
-class Half(NamedTuple):
+class Iterate(NamedTuple):
     """One plan with the potentials f, g of the linear problem that it solved."""
 
     plan: Plan
@@ -150,8 +150,8 @@ class Half(NamedTuple):
 class Descent(NamedTuple):
     """The end of an iteration: plans (``second`` of the joint objective alone), whether it converged, and its steps."""
 
-    first: Half
-    second: Half | None
+    first: Iterate
+    second: Iterate | None
     converged: bool
     history: tuple[Step, ...]
 
@@ -177,19 +177,19 @@ def optimal_scale(linear: float, quadratic: float, slope: float) -> float:
     return w / b
 
 
-def descend_plain(backend: Backend, setting: Setting, schedule: Schedule, start: Half) -> Descent:
+def descend_plain(backend: Backend, setting: Setting, schedule: Schedule, start: Iterate) -> Descent:
     """Minimise the plain objective."""
     plan, f, g = start
-    tensor, _ = backend.tensor(plan)
+    distortion, _ = backend.distortion(plan)
     history: list[Step] = []
     converged = False
     for _ in range(schedule.n_outer):
         structure = 2.0 * setting.alpha / (plan.mass if schedule.gw_mass_norm else 1.0)
         problem = setting.linear(structure, 1.0 - setting.alpha)
-        solved = backend.solve(tensor, problem, g, schedule.n_sinkhorn)
+        solved = backend.solve(distortion, problem, g, schedule.n_sinkhorn)
         f, g = solved.f, solved.g
         residual = setting.row.residual(solved.plan.row, f)
-        tensor, inner = backend.tensor(solved.plan)
+        distortion, inner = backend.distortion(solved.plan)
         objective = _rescale(setting, schedule, solved.plan, setting.alpha * inner)
         change = backend.change(plan, solved.plan) / max(solved.plan.mass, 1e-30)
         plan = solved.plan
@@ -197,7 +197,7 @@ def descend_plain(backend: Backend, setting: Setting, schedule: Schedule, start:
         converged = schedule.settled(history[-1])
         if converged and schedule.tol is not None:
             break
-    return Descent(Half(plan, f, g), None, converged, tuple(history))
+    return Descent(Iterate(plan, f, g), None, converged, tuple(history))
 
 
 def _rescale(setting: Setting, schedule: Schedule, plan: Plan, quadratic: float) -> float:
@@ -220,7 +220,7 @@ def _rescale(setting: Setting, schedule: Schedule, plan: Plan, quadratic: float)
     return scale * linear + structure + penalty + setting.eps * kl
 
 
-def descend_joint(backend: Backend, setting: Setting, schedule: Schedule, first: Half, second: Half) -> Descent:
+def descend_joint(backend: Backend, setting: Setting, schedule: Schedule, first: Iterate, second: Iterate) -> Descent:
     """Minimise the joint objective over two plans of equal mass, each in turn."""
     history: list[Step] = []
     converged = False
@@ -248,7 +248,7 @@ def descend_joint(backend: Backend, setting: Setting, schedule: Schedule, first:
 
 def _joint_half(
     backend: Backend, setting: Setting, given: Plan, g: Vector, n_sinkhorn: int
-) -> tuple[Half, float, float, int]:
+) -> tuple[Iterate, float, float, int]:
     """The best plan against ``given``, scaled to equal mass.
 
     With ``given`` fixed the objective is mass(given) times an unbalanced problem plus a constant in the local cost.
@@ -260,13 +260,13 @@ def _joint_half(
     row, col = setting.row.entropy(given.scale * given.row), setting.col.entropy(given.scale * given.col)
     constant = row + col + setting.eps * given.scaled_entropy
     problem = setting.linear(setting.alpha, 0.5 * (1.0 - setting.alpha), constant, mass)
-    tensor, _ = backend.tensor(given)
-    solved = backend.solve(tensor, problem, g, n_sinkhorn)
+    distortion, _ = backend.distortion(given)
+    solved = backend.solve(distortion, problem, g, n_sinkhorn)
     plan = solved.plan
     residual = setting.row.residual(plan.row, solved.f, mass)
     structure = solved.cost - problem.anchor * plan.linear - constant * plan.mass
     plan.scale = math.sqrt(mass / max(plan.mass, 1e-300))
-    return Half(plan, solved.f, solved.g), plan.scale * structure, residual, solved.sweeps
+    return Iterate(plan, solved.f, solved.g), plan.scale * structure, residual, solved.sweeps
 
 
 def _joint_objective(setting: Setting, first: Plan, second: Plan, structure: float) -> float:

@@ -83,7 +83,7 @@ def off_diagonal_share(
     """
     rows = torch.arange(len(p), device=p.device) if rows is None else rows
     squares = [(C * C) @ p for C in (Cx, Cy)]
-    with fast_float32():
+    with fast_float32(Cx.device):
         product = (Cx[rows] * p) @ Cy
     cost = product.mul_(-2.0).add_(squares[0][rows, None]).add_(squares[1][None, :]).mul_(2.0 * alpha)
     if M is not None:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from magbench.errors import DataError
 from magbench.ot.costs import modality_cost, unit_rows
-from magbench.ot.fast import Factors
+from magbench.ot.numba_backend import Factors
 
 _SMALLEST_MEAN = 1e-3
 """Below, the states nearly coincide and 1 - <u, u> is rounding, which normalisation would blow up."""
@@ -22,7 +22,7 @@ class CosineFactors:
     ``cost`` ``[N, N]`` is that cost, where it is known already.
 
     Raises:
-        DataError: another number of dimensions, or a dtype that is neither float32 nor float64.
+        DataError: another number of dimensions, a dtype that is neither float32 nor float64, a cost of another size.
     """
 
     Z: Tensor
@@ -33,6 +33,11 @@ class CosineFactors:
             raise DataError(
                 f"CosineFactors: Z is {self.Z.dtype} of shape {tuple(self.Z.shape)}; it must be float32 or float64 of"
                 " shape [N, d], or [B, N, d] for a batch."
+            )
+        if self.cost is not None and self.cost.shape != (len(self.Z), len(self.Z)):
+            raise DataError(
+                f"CosineFactors: cost has the shape {tuple(self.cost.shape)}; with Z of shape {tuple(self.Z.shape)} it"
+                " must be [N, N]."
             )
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Compiled kernels of the unbalanced fused Gromov-Wasserstein solver; numpy arrays in and out, float32 or float64.
+"""NumbaBackend kernels of the unbalanced fused Gromov-Wasserstein solver; numpy arrays in and out, float32 or float64.
 
 The local cost of a linear problem is never formed. With potentials f, g in units of eps, the log kernel is
 phi_i + gamma_j + H_ij, where H ``[N, M]`` is the part of -cost / eps that depends on both ends and phi, gamma hold the

@@ -2,7 +2,7 @@
 
 On some processors ``torch.set_float32_matmul_precision("medium")`` is twice as fast at the same error (it picks
 oneDNN); on others it rounds to bfloat16. One product of known result tells which, once a process. The setting is
-changed for the duration of a product only.
+changed for the duration of a product only, and for products on a CPU only: on a GPU it means TF32.
 """
 
 from __future__ import annotations
@@ -13,25 +13,29 @@ from functools import cache
 
 import torch
 
-from magbench.ot.fast import Array
+from magbench.ot.numba_backend import Array
 
 _AS_EXACT = 1e-5
+CPU = torch.device("cpu")
 
 
 def torch_matmul(A: Array, B: Array, out: Array) -> object:
     """``out`` = A B on torch's threads; numpy arrays of one dtype."""
-    with fast_float32():
+    with fast_float32(CPU):
         return torch.mm(torch.from_numpy(A), torch.from_numpy(B), out=torch.from_numpy(out))
 
 
 @contextmanager
-def fast_float32() -> Iterator[None]:
-    """Torch's fastest float32 product that is as exact as float32, inside the ``with`` block."""
-    before = torch.get_float32_matmul_precision()
-    if before == "medium" or not medium_is_exact():
+def fast_float32(device: torch.device) -> Iterator[None]:
+    """Inside the ``with`` block: torch's fastest product on a CPU that is as exact as float32, whatever is set outside.
+
+    On another device the user's setting stands.
+    """
+    if device.type != "cpu":
         yield
         return
-    torch.set_float32_matmul_precision("medium")
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium" if medium_is_exact() else "highest")
     try:
         yield
     finally:

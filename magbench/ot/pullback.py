@@ -62,7 +62,7 @@ def _value_and_gradient(
     # The mean of 11' - UU' off the diagonal: rows are of length 1, or 0.
     total = n * n - unit.double().sum(0).square().sum() - len(empty)
     s = (n * n / total.clamp_min(1e-6 * n * n)).to(z.dtype)
-    with fast_float32():
+    with fast_float32(z.device):
         image, row, col = _image(unit, graph, plan)
     square = torch.dot(row, (cost * cost) @ row)
     gap = torch.dot(col, graph @ col) - (unit * image).sum() - _diagonal(graph, plan, empty)

@@ -9,8 +9,8 @@ KL(a|b) = sum a log(a/b) - a + b, T(P)_ij = sum_kl (Cx_ik - Cy_jl)^2 P_kl. Two o
   + eps KL(P x Q|(mu nu') x (mu nu')).
 
 Both are solved by block descent: linearise, then Sinkhorn from the last potentials (:mod:`magbench.ot.descent`). On a
-CPU that is done by compiled kernels (:mod:`magbench.ot.fast`), elsewhere by torch (:mod:`magbench.ot.reference`); both
-take the same steps.
+CPU that is done by numba kernels (:mod:`magbench.ot.numba_backend`), elsewhere by torch
+(:mod:`magbench.ot.torch_backend`); both take the same steps.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from torch import Tensor
 
 from magbench.checks import choice
 from magbench.errors import DataError, MagbenchWarning, OptionError
-from magbench.ot.descent import UNSETTLED, Descent, Half, Plan, Schedule, Step, descend_joint, descend_plain
+from magbench.ot.descent import UNSETTLED, Descent, Iterate, Plan, Schedule, Step, descend_joint, descend_plain
 from magbench.ot.factors import CosineFactors
-from magbench.ot.fast import Compiled
 from magbench.ot.matmul import torch_matmul
+from magbench.ot.numba_backend import NumbaBackend
 from magbench.ot.problem import UFGWProblem, check_iterations, check_problem
-from magbench.ot.reference import PlainTorch
+from magbench.ot.torch_backend import TorchBackend
 
 _COLLAPSED_MASS = 0.05
 
@@ -100,7 +100,7 @@ def ufgw(
 
     Args:
         Cx: symmetric cost ``[Nx, Nx]`` of the rows' space, float32 or float64; or :class:`CosineFactors`, which spares
-            the compiled backend the N^3 work.
+            the numba backend the N^3 work.
         Cy: symmetric cost ``[Ny, Ny]`` of the columns' space.
         M: linear (anchor) cost ``[Nx, Ny]``; None means zero.
         alpha: weight of the structure term, in [0, 1].
@@ -121,7 +121,7 @@ def ufgw(
         tol: stop when an outer iteration changes the plan by less and leaves a smaller ``marginal_error``, in relative
             L1 norms (see :class:`magbench.ot.descent.Step`); None runs all iterations.
         init: a plan ``[Nx, Ny]`` or an earlier result (its potentials are used too) to start from; default mu nu'.
-        backend: ``"compiled"`` (CPU), ``"torch"`` (any device) or ``"auto"``: compiled for costs on a CPU.
+        backend: ``"numba"`` (CPU), ``"torch"`` (any device) or ``"auto"``: numba for costs on a CPU.
 
     Raises:
         OptionError: an option out of its range.
@@ -132,19 +132,19 @@ def ufgw(
         NotConvergedWarning: the last plan change or marginal error is above tol, or above 1e-3 where tol is None.
     """
     choice("kl", kl, ("plain", "joint"))
-    choice("backend", backend, ("auto", "compiled", "torch"))
+    choice("backend", backend, ("auto", "numba", "torch"))
     cost = _one_problem(Cx)
     problem = check_problem(cost, Cy, M, alpha=alpha, rho=rho, eps=eps, mu=mu, nu=nu, marginals=marginals)
     check_iterations(n_outer, n_sinkhorn, tol, cost.dtype)
     if kl == "joint" and ((isinstance(rho, Tensor) and rho.dim() > 0) or gw_mass_norm):
         found = "gw_mass_norm=True" if gw_mass_norm else "a rho for each node"
         raise OptionError(f"kl='joint' does not take {found}; use kl='plain'.")
-    if backend == "compiled" and cost.device.type != "cpu":
-        raise OptionError(f"backend='compiled' runs on a CPU, but the costs are on {cost.device}; use backend='auto'.")
+    if backend == "numba" and cost.device.type != "cpu":
+        raise OptionError(f"backend='numba' runs on a CPU, but the costs are on {cost.device}; use backend='auto'.")
     schedule = Schedule(n_outer, n_sinkhorn, tol, mass_step, gw_mass_norm)
-    compiled = backend != "torch" and cost.device.type == "cpu"
+    on_cpu = backend != "torch" and cost.device.type == "cpu"
     factors = Cx if isinstance(Cx, CosineFactors) else None
-    result = _solve(problem, factors, schedule, kl, _checked_init(problem, init), compiled)
+    result = _solve(problem, factors, schedule, kl, _checked_init(problem, init), on_cpu)
     _warn(result, problem.setting.row.total, tol)
     return result
 
@@ -218,7 +218,7 @@ def _checked_init(problem: UFGWProblem, init: UFGWResult | Tensor | None) -> _In
 
 
 def _solve(
-    problem: UFGWProblem, factors: CosineFactors | None, schedule: Schedule, kl: str, init: _Init, compiled: bool
+    problem: UFGWProblem, factors: CosineFactors | None, schedule: Schedule, kl: str, init: _Init, on_cpu: bool
 ) -> UFGWResult:
     """Solve among the nodes of positive weight; the others get zero rows and columns."""
     setting = problem.setting
@@ -227,11 +227,11 @@ def _solve(
     part = problem if whole else problem.part(rows, cols)
     setting = part.setting
     structure = setting.alpha > 0
-    backend: Compiled | PlainTorch
-    if compiled:
+    backend: NumbaBackend | TorchBackend
+    if on_cpu:
         dense = part.Cx.detach().contiguous()
         low_rank = factors.low_rank(dense) if factors is not None and whole else None
-        backend = Compiled(
+        backend = NumbaBackend(
             low_rank or dense.numpy(),
             part.Cy.detach().contiguous().numpy(),
             None if part.M is None else part.M.detach().contiguous().numpy(),
@@ -241,14 +241,14 @@ def _solve(
             matmul=torch_matmul,
         )
     else:
-        backend = PlainTorch(part.Cx, part.Cy, part.M, setting.row.weights, setting.col.weights, structure=structure)
+        backend = TorchBackend(part.Cx, part.Cy, part.M, setting.row.weights, setting.col.weights, structure=structure)
     f, g = init.potentials[0][rows], init.potentials[1][cols]
-    first = Half(_start(backend, part, _chosen(init.first, rows, cols, whole)), f, g)
+    first = Iterate(_start(backend, part, _chosen(init.first, rows, cols, whole)), f, g)
     if kl == "plain":
         end = descend_plain(backend, setting, schedule, first)
     else:
         same = init.second is init.first
-        second = first if same else Half(_start(backend, part, _chosen(init.second, rows, cols, whole)), f, g)
+        second = first if same else Iterate(_start(backend, part, _chosen(init.second, rows, cols, whole)), f, g)
         end = descend_joint(backend, setting, schedule, first, second)
     return _result(end, problem, rows, cols)
 
@@ -257,7 +257,7 @@ def _chosen(plan: Tensor | None, rows: NDArray[np.bool_], cols: NDArray[np.bool_
     return plan if plan is None or whole else plan[torch.from_numpy(rows)][:, torch.from_numpy(cols)]
 
 
-def _start(backend: Compiled | PlainTorch, problem: UFGWProblem, plan: Tensor | None) -> Plan:
+def _start(backend: NumbaBackend | TorchBackend, problem: UFGWProblem, plan: Tensor | None) -> Plan:
     """A plan to begin with, and its <M, P> and <P, log P / mu nu'> (0 log 0 = 0)."""
     setting, M = problem.setting, problem.M
     mu, nu = (torch.from_numpy(side.weights).to(problem.Cx.device) for side in (setting.row, setting.col))
@@ -269,7 +269,7 @@ def _start(backend: Compiled | PlainTorch, problem: UFGWProblem, plan: Tensor | 
         linear = 0.0 if M is None else float((M.double() * wide).sum())
         entropy = float(torch.xlogy(wide, wide).sum() - wide.sum(1) @ mu.log() - wide.sum(0) @ nu.log())
         values = plan.to(problem.Cx, copy=True)
-    if isinstance(backend, Compiled):
+    if isinstance(backend, NumbaBackend):
         return backend.start(None if values is None else values.numpy(), linear, entropy)
     return backend.start(values, linear, entropy)
 

@@ -70,8 +70,8 @@ def history(problem: Problem, outer: int, inner: int) -> list[tuple[float, int]]
 
 
 def _descent(problem: Problem, outer: int, inner: int, mass_step: bool) -> Callable[[], Any]:
-    from magbench.ot.descent import Half, Schedule, Setting, descend_joint, descend_plain
-    from magbench.ot.fast import Compiled, Factors
+    from magbench.ot.descent import Iterate, Schedule, Setting, descend_joint, descend_plain
+    from magbench.ot.numba_backend import Factors, NumbaBackend
     from magbench.ot.side import Side
 
     weights = np.full(problem.n, 1.0 / problem.n)
@@ -87,11 +87,11 @@ def _descent(problem: Problem, outer: int, inner: int, mass_step: bool) -> Calla
         return Factors(unit, 1.0 / mean, dense)
 
     def descend() -> Any:
-        backend = Compiled(
+        backend = NumbaBackend(
             factors() if 3 * problem.z.shape[1] <= 2 * problem.n else problem.Cx,
             problem.Cy, problem.M, weights, weights,
         )  # fmt: skip
-        start = Half(backend.start(None, linear), np.zeros(problem.n), np.zeros(problem.n))
+        start = Iterate(backend.start(None, linear), np.zeros(problem.n), np.zeros(problem.n))
         if problem.kl == "plain":
             return descend_plain(backend, setting, schedule, start)
         return descend_joint(backend, setting, schedule, start, start)

@@ -17,7 +17,7 @@ from torch import Tensor
 from magbench.errors import DataError, OptionError
 from magbench.ot import MassCollapseWarning, NotConvergedWarning, ufgw
 from magbench.ot.descent import optimal_scale
-from magbench.ot.reference import squared_distortion
+from magbench.ot.torch_backend import squared_distortion
 
 # Few iterations are what many of these tests are about; the warning itself has tests of its own.
 pytestmark = pytest.mark.filterwarnings("ignore::magbench.ot.NotConvergedWarning")

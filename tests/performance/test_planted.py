@@ -19,12 +19,12 @@ pytestmark = [
     pytest.mark.timeout(1800),
     pytest.mark.skipif(shutil.which("asv") is None, reason="needs the extra [perf]: asv is not installed"),
 ]
-FAST = "magbench/ot/fast.py"
+BACKEND = "magbench/ot/numba_backend.py"
 # The result is right and the time is as before: only a count can tell.
 TWICE_THE_SWEEPS = """
 
-_solve = Compiled.solve
-Compiled.solve = lambda self, tensor, problem, g, n: _solve(self, tensor, problem, g, 2 * n)
+_solve = NumbaBackend.solve
+NumbaBackend.solve = lambda self, tensor, problem, g, n: _solve(self, tensor, problem, g, 2 * n)
 """
 # The result and all counts are right: only a ratio of times can tell.
 TWICE_THE_TIME = """
@@ -88,10 +88,10 @@ def test_the_count_gate(clone: Path) -> None:
     python = _python_of(clone)
     where = _run(clone.parent, python, "-c", "import magbench; print(magbench.__file__)")
     assert str(clone) in where.stdout
-    _commit(clone, FAST, "")
+    _commit(clone, BACKEND, "")
     done = _run(clone, ".ci/perf", python)
     assert done.returncode == 0, done.stdout + done.stderr
-    _commit(clone, FAST, TWICE_THE_SWEEPS)
+    _commit(clone, BACKEND, TWICE_THE_SWEEPS)
     done = _run(clone, ".ci/perf", python)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "track_count_sweeps(joint, 256)" in done.stderr
@@ -109,7 +109,7 @@ def test_asv_continuous(clone: Path) -> None:
     """asv builds an environment a commit; ratios are compared between the two."""
     arguments = ["asv", "continuous", "--factor", "1.4", "--bench", r"^core\..*track_", "HEAD~1", "HEAD"]
     assert _run(clone, "asv", "machine", "--yes").returncode == 0
-    _commit(clone, FAST, "")
+    _commit(clone, BACKEND, "")
     done = _run(clone, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "track_ratio_floor" in done.stdout

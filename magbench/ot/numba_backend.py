@@ -1,7 +1,7 @@
-"""The compiled backend of the solver: numpy arrays, numba kernels and one matrix multiplication; no torch.
+"""The numba backend of the solver: numpy arrays, numba kernels and one matrix multiplication; no torch.
 
 Beyond the costs that the caller holds, one problem takes four matrices of N x M (five for the joint objective): two or
-three plans, the kernel, and the tensor, which becomes the reduced cost in place. A cosine cost given as
+three plans, the kernel, and T(P), which becomes the reduced cost in place. A cosine cost given as
 :class:`Factors` needs no N^3 work: with Cx = s (11' - UU'), U ``[N, d]``, Cx P Cy = s (1 (P'1)'Cy - U ((U'P) Cy)).
 """
 
@@ -70,8 +70,8 @@ class GraphCost:
 
 
 @dataclass(frozen=True)
-class Tensor:
-    """T_ij = row_i + col_j - 2 weight core_ij, times ``scale``; ``core`` None where the structure term is off."""
+class Distortion:
+    """T_ij = row_i + col_j - 2 weight core_ij, times the plan's scale; no ``core`` where the structure term is off."""
 
     core: Array | None
     row: Vector
@@ -85,7 +85,7 @@ def numpy_matmul(A: Array, B: Array, out: Array) -> object:
     return np.matmul(A, B, out=out)
 
 
-class Compiled:
+class NumbaBackend:
     """Backend of :mod:`magbench.ot.descent` on numba kernels.
 
     Args:
@@ -134,10 +134,10 @@ class Compiled:
         row, col = buffer.sum(1, dtype=np.float64), buffer.sum(0, dtype=np.float64)
         return Plan(buffer, row, col, entropy, linear, product=product)
 
-    def tensor(self, plan: Plan) -> tuple[Tensor, float]:
+    def distortion(self, plan: Plan) -> tuple[Distortion, float]:
         """T(plan) and <T(plan), plan>."""
         if not self.structure:
-            return Tensor(None, np.zeros(len(self.mu)), np.zeros(len(self.nu)), 0.0, plan), 0.0
+            return Distortion(None, np.zeros(len(self.mu)), np.zeros(len(self.nu)), 0.0, plan), 0.0
         row, col = self._squares(self.Cx, plan.row), self._squares(self.Cy.dense, plan.col)
         weight, inner = 1.0, 0.0
         core = self.reduced
@@ -160,14 +160,14 @@ class Compiled:
             self.matmul(self.Cx, self.kernel, core)
             inner = kernels.inner_product(core, plan.values)
         value = float(row @ plan.row) + float(col @ plan.col) - 2.0 * weight * inner
-        return Tensor(core, row, col, weight, plan), plan.scale**2 * value
+        return Distortion(core, row, col, weight, plan), plan.scale**2 * value
 
-    def solve(self, tensor: Tensor, problem: Linear, g: Vector, n_sinkhorn: int) -> Solved:
+    def solve(self, distortion: Distortion, problem: Linear, g: Vector, n_sinkhorn: int) -> Solved:
         """Sinkhorn sweeps around absorbed potentials, in the log domain where those fail."""
-        eps, scale = problem.eps, problem.structure * tensor.plan.scale
-        R = (scale * tensor.row + problem.constant) / eps
-        S = scale * tensor.col / eps
-        self._reduce(tensor, 2.0 * scale * tensor.weight / eps, -problem.anchor / eps)
+        eps, scale = problem.eps, problem.structure * distortion.plan.scale
+        R = (scale * distortion.row + problem.constant) / eps
+        S = scale * distortion.col / eps
+        self._reduce(distortion, 2.0 * scale * distortion.weight / eps, -problem.anchor / eps)
         state = _Sweeps(self, problem, R, S, g / eps - S)
         state.run(n_sinkhorn)
         buffer, row = self._plan(), np.empty_like(self.mu)
@@ -189,10 +189,10 @@ class Compiled:
         """Take back the memory of a plan."""
         self._free.append(plan.values)
 
-    def _reduce(self, tensor: Tensor, weight: float, anchor: float) -> None:
-        """The reduced cost H = weight core + anchor M, in place of the tensor's core."""
-        if tensor.core is not None:
-            kernels.scale_into(tensor.core, weight, self.M, anchor, self.reduced)
+    def _reduce(self, distortion: Distortion, weight: float, anchor: float) -> None:
+        """The reduced cost H = weight core + anchor M, in place of T's core."""
+        if distortion.core is not None:
+            kernels.scale_into(distortion.core, weight, self.M, anchor, self.reduced)
         elif len(self.M):
             np.multiply(self.M, self.dtype.type(anchor), out=self.reduced)
         else:
@@ -213,7 +213,7 @@ class Compiled:
 class _Sweeps:
     """The inner loop around one reduced cost; phi, gamma are the absorbed potentials, (a, b) the scalings on top."""
 
-    def __init__(self, backend: Compiled, problem: Linear, R: Vector, S: Vector, gamma: Vector) -> None:
+    def __init__(self, backend: NumbaBackend, problem: Linear, R: Vector, S: Vector, gamma: Vector) -> None:
         self.backend, self.problem = backend, problem
         self.R, self.S, self.done = R, S, 0
         dtype = backend.dtype

@@ -13,7 +13,7 @@ from magbench.ot.side import Vector
 from magbench.ot.sinkhorn import Problem, sinkhorn
 
 
-class PlainTorch:
+class TorchBackend:
     """Backend of :mod:`magbench.ot.descent` in torch; ``structure`` tells whether T is needed (alpha > 0)."""
 
     def __init__(
@@ -27,16 +27,16 @@ class PlainTorch:
         plan = torch.outer(self.mu, self.nu) if values is None else values
         return Plan(plan, _numpy(plan.sum(1)), _numpy(plan.sum(0)), entropy, linear, product=values is None)
 
-    def tensor(self, plan: Plan) -> tuple[Any, float]:
+    def distortion(self, plan: Plan) -> tuple[Any, float]:
         """T(plan) with its scale, and <T(plan), plan>."""
         if not self.structure:
             return (torch.zeros_like(plan.values), 0.0), 0.0
-        tensor = squared_distortion(self.Cx, self.Cy, plan.values)
-        return (tensor, plan), plan.scale**2 * _inner(tensor, plan.values)
+        values = squared_distortion(self.Cx, self.Cy, plan.values)
+        return (values, plan), plan.scale**2 * _inner(values, plan.values)
 
-    def solve(self, tensor: Any, problem: Linear, g: Vector, n_sinkhorn: int) -> Solved:
+    def solve(self, distortion: Any, problem: Linear, g: Vector, n_sinkhorn: int) -> Solved:
         """``n_sinkhorn`` sweeps from the column potential g."""
-        values, plan = tensor
+        values, plan = distortion
         cost = values * (problem.structure * (plan.scale if self.structure else 1.0)) + problem.constant
         if self.M is not None:
             cost.add_(self.M, alpha=problem.anchor)
