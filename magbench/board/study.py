@@ -24,7 +24,7 @@ from magbench.stats.paired import against_hosts, contrasts
 
 ALPHA = 0.05
 TELEMETRY = ("lam", "mass", "diag_share")
-NO_EDGE = float("nan")
+MISSING = float("nan")
 
 
 @dataclass(frozen=True)
@@ -274,8 +274,8 @@ def _rows(suite: Suite, cells: Sequence[StudyCell], metric: str, hidden: set[str
                 host=method.partition("+")[0],
                 seeds=len(own),
                 failed=sum(cell.method == method and cell.status != "ok" for cell in shown),
-                mean=fmean(scores) if scores else NO_EDGE,
-                std=stdev(scores) if len(scores) > 1 else NO_EDGE,
+                mean=fmean(scores) if scores else MISSING,
+                std=stdev(scores) if len(scores) > 1 else MISSING,
                 gain=100 * _float(found.get("difference")),
                 low=100 * _float(found.get("low")),
                 high=100 * _float(found.get("high")),
@@ -295,8 +295,8 @@ def _not_run(kept: KeptStudy) -> tuple[NotRun, ...]:
 
 
 def _mean(values: Sequence[float]) -> float:
-    return fmean(values) if values else NO_EDGE
+    return fmean(values) if values else MISSING
 
 
 def _float(value: object) -> float:
-    return float(value) if isinstance(value, int | float | np.number) else NO_EDGE
+    return float(value) if isinstance(value, int | float | np.number) else MISSING
