@@ -59,17 +59,15 @@ def keep(
         return
     from magbench.cli.output import print_json
     from magbench.results.frame import read_cells
-    from magbench.results.keep import default_folder
     from magbench.results.keep import keep as keep_cells
+    from magbench.results.keep import leaderboard
 
-    files = keep_cells(read_cells(runs), to or default_folder())
+    folder = to or leaderboard("runs")
+    files = keep_cells(read_cells(runs), folder)
     if json:
         print_json([str(file) for file in files])
     else:
-        print(
-            f"{len(files)} files written"
-            + (f" below {to or default_folder()}" if files else ": no finished cell found")
-        )
+        print(f"{len(files)} files written" + (f" below {folder}" if files else ": no finished cell found"))
 
 
 def _keep_study(name: str, runs: Path, to: Path | None, json: bool) -> None:
@@ -78,11 +76,12 @@ def _keep_study(name: str, runs: Path, to: Path | None, json: bool) -> None:
     from magbench.cli.output import print_json
     from magbench.registry import Registry
     from magbench.results.frame import read_cells
-    from magbench.results.study import keep_study, studies_folder, study_suite
+    from magbench.results.keep import leaderboard
+    from magbench.results.study import keep_study, study_suite
 
     registry = Registry.default()
     suite = study_suite(registry, name)
-    folder = to or studies_folder()
+    folder = to or leaderboard("studies")
     kept = keep_study(suite, registry, read_cells(runs), folder)
     view = study_view(kept)
     summary, _ = write_summary(view, folder / name)

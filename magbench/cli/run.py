@@ -144,12 +144,13 @@ def _kept(suite: str | None) -> dict[tuple[str, int], float]:
     """(key, seed) → core-seconds of the cells that are ok in a kept study."""
     from magbench.errors import OptionError
     from magbench.registry import Registry
-    from magbench.results.study import read_study, studies_folder, study_suite
+    from magbench.results.keep import leaderboard
+    from magbench.results.study import read_study, study_suite
 
     if suite is None:
         raise OptionError("--skip-kept needs --suite: the study whose kept cells are left out.")
     registry = Registry.default()
-    study = read_study(study_suite(registry, suite), registry, studies_folder())
+    study = read_study(study_suite(registry, suite), registry, leaderboard("studies"))
     return {(row.key, row.seed): row.core_seconds for row in study.rows if row.status == "ok"}
 
 

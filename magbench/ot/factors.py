@@ -43,10 +43,7 @@ class CosineFactors:
     @torch.no_grad()
     def dense(self) -> Tensor:
         """The cost ``[N, N]`` of one problem."""
-        if self.cost is not None:
-            return self.cost
-        cost = modality_cost(self.Z)
-        return (cost + cost.t()).mul_(0.5)
+        return modality_cost(self.Z) if self.cost is None else self.cost
 
     @torch.no_grad()
     def low_rank(self, dense: Tensor) -> Factors | None:

@@ -56,8 +56,8 @@ def check_problem(
 
     Raises:
         OptionError: alpha outside [0, 1], rho or eps not positive, an unknown name, a rho of the wrong shape.
-        DataError: a cost that is not square, not symmetric, not finite or negative; weights of the wrong shape,
-            negative, not finite or all zero; unequal total weights where both marginals are exact.
+        DataError: a cost that is not square, not symmetric or not finite; weights of the wrong shape, negative, not
+            finite or all zero; unequal total weights where both marginals are exact.
     """
     number("alpha", alpha, low=0.0, high=1.0, low_open=False)
     number("eps", eps)
@@ -110,8 +110,10 @@ def _check_cost(name: str, cost: Tensor, like: Tensor) -> None:
         raise DataError(
             f"{name} is {cost.dtype} on {cost.device}, but Cx is {like.dtype} on {like.device}; convert one of them."
         )
-    _finite(name, cost)
-    limit = _SYMMETRY[cost.dtype] * float(cost.abs().max())
+    low, high = (float(end) for end in cost.aminmax())
+    if not math.isfinite(low) or not math.isfinite(high):
+        _finite(name, cost)
+    limit = _SYMMETRY[cost.dtype] * max(-low, high)
     # C x = C' x for one generic x tells symmetry in O(N^2) without a transposed pass over memory, which is slow.
     probe = torch.linspace(1.0, 2.0, len(cost), dtype=cost.dtype, device=cost.device).square_()
     gap = float((torch.mv(cost, probe) - torch.mv(cost.t(), probe)).abs().max())

@@ -13,6 +13,7 @@ import zipfile
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -23,16 +24,16 @@ from magbench.results.frame import StoredCell, newest
 from magbench.results.record import Record, parse_record
 
 
-def default_folder() -> Path:
-    """``leaderboard/runs`` of the checkout.
+def leaderboard(kind: Literal["runs", "studies"]) -> Path:
+    """``leaderboard/<kind>`` of the checkout.
 
     Raises:
         OutputError: magbench is not run from a checkout.
     """
     root = paths.checkout()
     if root is None:
-        raise OutputError("Results are kept in a checkout's leaderboard/runs; name another folder with --to.")
-    return root / "leaderboard" / "runs"
+        raise OutputError(f"Results are kept in a checkout's leaderboard/{kind}; name another folder with --to.")
+    return root / "leaderboard" / kind
 
 
 def keep(cells: Iterable[StoredCell], folder: Path) -> list[Path]:

@@ -16,7 +16,6 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
-from magbench import paths
 from magbench.errors import OutputError, RecordError, UnknownNameError
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell
@@ -137,18 +136,6 @@ class KeptStudy:
         """Cells of the plan that are not kept."""
         done = {cell.place for cell in self.cells}
         return tuple(place for place in self.plan if place not in done)
-
-
-def studies_folder() -> Path:
-    """``leaderboard/studies`` of the checkout.
-
-    Raises:
-        OutputError: magbench is not run from a checkout.
-    """
-    root = paths.checkout()
-    if root is None:
-        raise OutputError("Studies are kept in a checkout's leaderboard/studies; name another folder with --to.")
-    return root / "leaderboard" / "studies"
 
 
 def study_suite(registry: Registry, name: str) -> Suite:
