@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,7 @@ from magbench.checks import choice
 from magbench.errors import DataError, MagbenchWarning, OptionError
 from magbench.ot.descent import UNSETTLED, Descent, Iterate, Plan, Schedule, Step, descend_joint, descend_plain
 from magbench.ot.factors import CosineFactors
-from magbench.ot.matmul import torch_matmul
+from magbench.ot.matmul import fast_float32, torch_matmul
 from magbench.ot.numba_backend import NumbaBackend
 from magbench.ot.problem import UFGWProblem, check_iterations, check_problem
 from magbench.ot.torch_backend import TorchBackend
@@ -117,7 +118,8 @@ def ufgw(
         gw_mass_norm: divide the structure term's local cost by the plan's mass (plain only), so that small plans feel
             structure as strongly as large ones.
         n_outer: outer iterations, at most.
-        n_sinkhorn: Sinkhorn sweeps in each linear problem (fewer where the potentials move by rounding only).
+        n_sinkhorn: Sinkhorn sweeps in each linear problem, at most: fewer where the potentials move by rounding only,
+            or, with ``tol``, by less than a tenth of the last plan change.
         tol: stop when an outer iteration changes the plan by less and leaves a smaller ``marginal_error``, in relative
             L1 norms (see :class:`magbench.ot.descent.Step`); None runs all iterations.
         init: a plan ``[Nx, Ny]`` or an earlier result (its potentials are used too) to start from; default mu nu'.
@@ -244,12 +246,13 @@ def _solve(
         backend = TorchBackend(part.Cx, part.Cy, part.M, setting.row.weights, setting.col.weights, structure=structure)
     f, g = init.potentials[0][rows], init.potentials[1][cols]
     first = Iterate(_start(backend, part, _chosen(init.first, rows, cols, whole)), f, g)
-    if kl == "plain":
-        end = descend_plain(backend, setting, schedule, first)
-    else:
-        same = init.second is init.first
-        second = first if same else Iterate(_start(backend, part, _chosen(init.second, rows, cols, whole)), f, g)
-        end = descend_joint(backend, setting, schedule, first, second)
+    with fast_float32(problem.Cx.device) if on_cpu else nullcontext():
+        if kl == "plain":
+            end = descend_plain(backend, setting, schedule, first)
+        else:
+            same = init.second is init.first
+            second = first if same else Iterate(_start(backend, part, _chosen(init.second, rows, cols, whole)), f, g)
+            end = descend_joint(backend, setting, schedule, first, second)
     return _result(end, problem, rows, cols)
 
 

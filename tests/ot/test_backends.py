@@ -238,3 +238,18 @@ def test_history_tells_what_happened() -> None:
     error = float((short.row_marginal - implied).abs().sum()) / short.mass
     assert error > 1e-3
     assert short.history[0].marginal_error == pytest.approx(error, rel=1e-9)
+
+
+@pytest.mark.parametrize("kl", ["joint", "plain"])
+@pytest.mark.parametrize("backend", ["numba", "torch"])
+def test_with_a_tolerance_sweeps_are_saved_and_the_end_is_certified(kl: str, backend: str) -> None:
+    case = make_case(40, dtype=torch.float64)
+    options = {"alpha": 0.6, "rho": 0.1, "eps": 0.05, "kl": kl, "backend": backend}
+    exact = ufgw(case.Cx, case.Cy, case.M, n_outer=60, n_sinkhorn=200, **options)
+    found = ufgw(case.Cx, case.Cy, case.M, n_outer=60, n_sinkhorn=20, tol=1e-6, **options)
+    last = found.history[-1]
+    assert found.converged and len(found.history) < 60
+    assert max(last.plan_change, last.marginal_error) < 1e-6
+    assert sum(step.sweeps for step in found.history) < 10 * (2 if kl == "joint" else 1) * len(found.history)
+    assert found.objective == pytest.approx(exact.objective, rel=1e-10)
+    torch.testing.assert_close(found.plan, exact.plan, rtol=1e-4, atol=1e-9)
