@@ -1,7 +1,8 @@
 """magbench's own solver behind one door: whatever is measured of it is made here.
 
-Three ways in: :func:`magbench.ot.ufgw` with the modality cost as factors (what OptiMAG does) or as a matrix (all that
-peers can use), and the compiled backend on numpy's BLAS, which needs no torch.
+Four ways in: :func:`magbench.ot.ufgw` with the modality cost as factors (what OptiMAG does) or as a matrix (all that
+peers can use), the compiled backend on numpy's BLAS, which needs no torch, and, to a tolerance, the first from the
+anchor's plan instead of mu nu', from which peers start.
 """
 
 from __future__ import annotations
@@ -19,11 +20,19 @@ from magbench.perf.solution import Solution, Solve
 OURS = "magbench"
 DENSE = "magbench dense"
 NUMPY = "magbench numpy"
-NAMES = (OURS, DENSE, NUMPY)
+ANCHORED = "magbench anchor"
+NAMES = (OURS, DENSE, NUMPY, ANCHORED)
 
 
 def prepare(
-    problem: Problem, outer: int, inner: int, *, dense: bool = False, mass_step: bool = False, tol: float | None = None
+    problem: Problem,
+    outer: int,
+    inner: int,
+    *,
+    dense: bool = False,
+    mass_step: bool = False,
+    tol: float | None = None,
+    init: str | None = None,
 ) -> Solve:
     """``outer`` outer iterations of ``inner`` Sinkhorn iterations by :func:`magbench.ot.ufgw`, fewer with ``tol``.
 
@@ -34,6 +43,7 @@ def prepare(
         dense: give the modality cost as a matrix, not by its factors.
         mass_step: take the plain objective's mass step, which no peer takes.
         tol: stop where plan and marginals have settled to it.
+        init: ``"anchor"`` to start from the anchor's plan; None, as peers do, from mu nu'.
     """
     import torch
 
@@ -47,7 +57,7 @@ def prepare(
             warnings.simplefilter("ignore", MagbenchWarning)
             found = ufgw(
                 cost, Cy, M, alpha=problem.alpha, rho=problem.rho, eps=problem.eps, kl=problem.kl, n_outer=outer,
-                n_sinkhorn=inner, mass_step=mass_step, tol=tol,
+                n_sinkhorn=inner, mass_step=mass_step, tol=tol, init=init,
             )  # fmt: skip
         return Solution(found.plan, found.plan2)
 

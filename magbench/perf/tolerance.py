@@ -7,14 +7,16 @@ known to suffice: none of them certifies its end by plan and marginals. Gaps of 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from magbench.perf import ours
 from magbench.perf.compare import AGREED, Row, filled, solvers
 from magbench.perf.objective import relative_gap
 from magbench.perf.peers import PEERS, Peer
 from magbench.perf.problem import Problem, make_problem
+from magbench.perf.solution import Solve
 from magbench.perf.timing import interleave
 
 PEER_OUTER, INNER = 10, 20
@@ -72,17 +74,23 @@ def time_to_tolerance(
     exact = make_problem(n, kl=kl)
     problem = exact.cast(precision)
     reference = converged(exact)
-    counts, calls, rows = {}, {}, {}
-    for peer in solvers(problem, [peer for peer in peers if peer.name != ours.DENSE]):
-        if peer.name in ours.NAMES:
-            outer = work(problem, reference).outer
-            prepare = ours.prepare if peer.name == ours.OURS else ours.prepare_numpy
-            call = prepare(problem, _MOST, INNER, mass_step=True, tol=TOL)
-        else:
-            outer = PEER_OUTER
-            call = peer.prepare(problem, outer, INNER)
+    calls, rows = {}, {}
+    for name, schedule, call in _candidates(problem, peers):
+        calls[name] = call
         gap = relative_gap(call().value(exact), reference)
-        counts[peer.name], calls[peer.name] = 1, call
-        schedule = f"{outer}, tol={TOL:g}" if peer.name in ours.NAMES else f"{outer} x {INNER}"
-        rows[peer.name] = Row(kl, precision, n, peer.name, schedule, difference=gap)
+        rows[name] = Row(kl, precision, n, name, schedule, difference=gap)
+    counts = dict.fromkeys(rows, 1)
     return filled(rows, interleave(calls, rounds, budget=budget, warm=False), counts, None)
+
+
+def _candidates(problem: Problem, peers: Sequence[Peer]) -> Iterator[tuple[str, str, Solve]]:
+    """Name, schedule and call of each solver; ours by factors starts from the anchor's plan, too."""
+    for peer in solvers(problem, peers):
+        if peer.name == ours.NUMPY:
+            yield peer.name, f"tol={TOL:g}", ours.prepare_numpy(problem, _MOST, INNER, mass_step=True, tol=TOL)
+        elif peer.name == ours.OURS:
+            mine = partial(ours.prepare, problem, _MOST, INNER, mass_step=True, tol=TOL)
+            yield peer.name, f"tol={TOL:g}", mine()
+            yield ours.ANCHORED, f"tol={TOL:g}", mine(init="anchor")
+        elif peer.name != ours.DENSE:
+            yield peer.name, f"{PEER_OUTER} x {INNER}", peer.prepare(problem, PEER_OUTER, INNER)
