@@ -171,11 +171,16 @@ class MethodSpec(Spec):
     summary: str = ""
     reimplementation: bool = False
     families: tuple[str, ...] = ("node_classification",)
+    """What a method of kind ``method`` does; the other kinds do every family."""
     revision: int = Field(default=1, ge=1)
     """Raised when code that this folder names but does not hold changes the method's predictions."""
     defaults: dict[str, Any] = {}
     search: dict[str, Any] = {}
     citation: tuple[str, ...] = ()
+
+    def does(self, family: str) -> bool:
+        """Whether it can be asked tasks of ``family``."""
+        return self.kind != "method" or family in self.families
 
 
 class Grid(Spec):

@@ -9,6 +9,7 @@ from typing import Any
 
 from magbench.data.mag import MAG
 from magbench.specs import TaskSpec
+from magbench.tasks.views import Prediction
 
 
 @dataclass(frozen=True)
@@ -40,9 +41,14 @@ class Task(ABC):
     def check(self, prediction: Any, view: Any) -> None:
         """Raise :class:`~magbench.errors.MethodError` unless the prediction can be scored."""
 
+    def kept(self, prediction: Any, mag: MAG, seed: int) -> Prediction:
+        """What is stored of a prediction that :meth:`check` accepts: enough to score it."""
+        stored: Prediction = prediction
+        return stored
+
     @abstractmethod
     def score(self, prediction: Any, mag: MAG, seed: int) -> list[Score]:
-        """Score a prediction that :meth:`check` accepts."""
+        """Score what :meth:`kept` keeps."""
 
 
 def make_task(spec: TaskSpec) -> Task:

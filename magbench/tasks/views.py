@@ -6,9 +6,10 @@ object at all.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,14 +67,32 @@ class NodeClassificationView(TaskView):
         return hidden
 
 
+class Prediction(ABC):
+    """What is stored of a cell: named arrays with the same number of rows, enough to score again."""
+
+    STORED: ClassVar[dict[str, str]]
+    """Array (a field of the class) → its type on disk."""
+
+    @abstractmethod
+    def compact(self) -> dict[str, NDArray[Any]]:
+        """The arrays that are committed with kept results."""
+
+    @property
+    def rows(self) -> int:
+        """Number of predicted items."""
+        return len(getattr(self, next(iter(self.STORED))))
+
+
 @dataclass(frozen=True, eq=False)
-class NodePrediction:
+class NodePrediction(Prediction):
     """Class scores of nodes.
 
     Attributes:
         nodes: int64 [M] node ids.
         scores: float32 [M, C]; the largest score is the predicted class.
     """
+
+    STORED: ClassVar = {"nodes": "<i8", "scores": "<f4"}
 
     nodes: NDArray[np.int64]
     scores: NDArray[np.float32]
@@ -82,3 +101,10 @@ class NodePrediction:
     def classes(self) -> NDArray[np.int64]:
         """The predicted class of each node (the lowest index among equal scores)."""
         return np.asarray(self.scores.argmax(axis=1), dtype=np.int64)
+
+    def compact(self) -> dict[str, NDArray[Any]]:
+        return {"nodes": self.nodes.astype(np.int32), "classes": self.classes.astype(np.uint16)}
+
+
+PREDICTIONS: tuple[type[Any], ...] = (NodePrediction,)
+"""The kinds of prediction that are stored; a file's arrays tell which it holds."""

@@ -1,6 +1,7 @@
-"""The one training loop: full batch, AdamW, early stopping on validation accuracy, best-validation checkpoint.
+"""The one training loop: AdamW, early stopping on the validation value, best-validation checkpoint.
 
-Regularisers draw from generators of their own, so a weight of zero leaves every bit of the training as it was.
+What is trained for is the family's :class:`~magbench.train.objective.Objective`. It and each regulariser draw from
+generators of their own, so a regulariser of weight zero leaves every bit of the training as it was.
 """
 
 from __future__ import annotations
@@ -10,15 +11,17 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from magbench.errors import MethodError
+from magbench.nn.encoder import Encoded, Encoder
 from magbench.regularizers.base import Context, Regularizer, calibrated_weight
 from magbench.specs import Training
-from magbench.tasks.views import NodeClassificationView
+from magbench.tasks.views import TaskView
+from magbench.train.objective import Batch, Objective
 
 
 @dataclass
@@ -27,10 +30,10 @@ class Outcome:
 
     Attributes:
         epoch: epoch of the kept checkpoint (``None``: the method has no epochs).
-        value: validation accuracy that selected it (``None``: nothing was selected).
+        value: validation value that selected it (``None``: nothing was selected).
         trials: configurations that were compared on validation.
         params: number of trainable numbers.
-        history: one row a validation: epoch, loss, val_accuracy.
+        history: one row a validation: epoch, loss, and the value by the objective's name for it.
         telemetry: means of the regularisers' diagnostics over the training steps.
     """
 
@@ -42,41 +45,76 @@ class Outcome:
     telemetry: dict[str, float] = field(default_factory=dict)
 
 
+class Network(nn.Module):
+    """An encoder and an objective's head. Calling it gives the encoder's states; ``head`` reads the fused ones."""
+
+    def __init__(self, encoder: Encoder, head: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.head = encoder, head
+
+    def forward(self, x: dict[str, Tensor], edge_index: Tensor, observed: dict[str, Tensor]) -> Encoded:
+        encoded = self.encoder(x, edge_index, observed)
+        name, expected = type(self.encoder).__name__, [len(next(iter(x.values()))), self.encoder.hidden]
+        if not isinstance(encoded, Encoded):
+            raise MethodError(
+                f"{name}.forward() returned {type(encoded).__name__}, expected magbench.api.Encoded(z, h)."
+            )
+        if list(encoded.h.shape) != expected:
+            raise MethodError(
+                f"{name}.forward(): h must have shape {expected} (nodes, hidden), found {list(encoded.h.shape)}."
+            )
+        return encoded
+
+
+@torch.no_grad()
+def encode(network: Network, view: TaskView) -> Encoded:
+    """States of all nodes for evaluation: no dropout, every neighbour."""
+    network.eval()
+    encoded: Encoded = network(view.x, view.edge_index, view.observed)
+    return encoded
+
+
 def train(
-    model: nn.Module,
-    view: NodeClassificationView,
+    network: Network,
+    objective: Objective[Any],
+    view: TaskView,
     training: Training,
     regularizers: Sequence[Regularizer],
     seed: int,
 ) -> Outcome:
-    """Train ``model`` (``forward(x, edge_index, observed) -> (Encoded, logits)``) and load its best checkpoint.
+    """Train ``network`` for ``objective`` and load its best checkpoint.
 
     Args:
-        model: network to train, in place.
+        network: encoder and head to train, in place.
+        objective: batches, loss and validation value.
         view: what may be seen.
         training: constants of the loop.
         regularizers: each adds ``lam`` times its loss.
-        seed: seeds the regularisers' own generators.
+        seed: seeds the generators of the objective and of the regularisers.
 
     Raises:
         MethodError: the loss is not finite.
     """
-    optimizer = torch.optim.AdamW(model.parameters(), lr=training.lr, weight_decay=training.weight_decay)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=training.lr, weight_decay=training.weight_decay)
+    generator = torch.Generator().manual_seed(seed)
     penalties = [Penalty(regularizer, seed, index) for index, regularizer in enumerate(regularizers)]
-    outcome = Outcome(params=sum(p.numel() for p in model.parameters() if p.requires_grad))
-    best, best_state = -1.0, copy.deepcopy(model.state_dict())
+    outcome = Outcome(params=sum(p.numel() for p in network.parameters() if p.requires_grad))
+    best, best_state, step = -1.0, copy.deepcopy(network.state_dict()), 0
     for epoch in range(1, training.max_epochs + 1):
-        loss = _step(model, view, optimizer, penalties, epoch)
+        losses = []
+        for batch in objective.batches(view, generator):
+            losses.append(_step(network, objective, batch, optimizer, penalties, epoch, step))
+            step += 1
         if epoch % training.validate_every and epoch != training.max_epochs:
             continue
-        accuracy = _validation_accuracy(model, view)
-        outcome.history.append({"epoch": epoch, "loss": loss, "val_accuracy": accuracy})
-        if accuracy > best:
-            best, best_state = accuracy, copy.deepcopy(model.state_dict())
-            outcome.epoch, outcome.value = epoch, accuracy
+        value = _value(network, objective, view)
+        outcome.history.append({"epoch": epoch, "loss": fmean(losses), objective.value_name: value})
+        if value > best:
+            best, best_state = value, copy.deepcopy(network.state_dict())
+            outcome.epoch, outcome.value = epoch, value
         elif outcome.epoch is not None and epoch - outcome.epoch >= training.patience:
             break
-    model.load_state_dict(best_state)
+    network.load_state_dict(best_state)
     for penalty in penalties:
         outcome.telemetry.update(penalty.telemetry())
     return outcome
@@ -111,27 +149,29 @@ class Penalty:
 
 
 def _step(
-    model: nn.Module,
-    view: NodeClassificationView,
+    network: Network,
+    objective: Objective[Any],
+    batch: Batch,
     optimizer: torch.optim.Optimizer,
     penalties: Sequence[Penalty],
     epoch: int,
+    step: int,
 ) -> float:
-    model.train()
+    network.train()
     optimizer.zero_grad()
-    encoded, logits = model(view.x, view.edge_index, view.observed)
-    task_loss = functional.cross_entropy(logits[view.train], view.y[view.train])
+    encoded = network(batch.x, batch.edge_index, batch.observed)
+    task_loss = objective.loss(network.head, encoded, batch)
     total = task_loss
     for penalty in penalties:
         if penalty.due(epoch):
             context = Context(
                 z=encoded.z,
                 h=encoded.h,
-                node_ids=torch.arange(view.num_nodes),
-                edge_index=view.edge_index,
-                observed=view.observed,
-                y_train=view.y_train,
-                step=epoch - 1,
+                node_ids=batch.node_ids,
+                edge_index=batch.graph,
+                observed=batch.observed,
+                y_train=batch.y_train,
+                step=step,
                 generator=penalty.generator,
             )
             total = total + penalty(context, task_loss)
@@ -145,7 +185,6 @@ def _step(
 
 
 @torch.no_grad()
-def _validation_accuracy(model: nn.Module, view: NodeClassificationView) -> float:
-    model.eval()
-    _, logits = model(view.x, view.edge_index, view.observed)
-    return float((logits[view.val].argmax(1) == view.y[view.val]).double().mean())
+def _value(network: Network, objective: Objective[Any], view: TaskView) -> float:
+    encoded = encode(network, view)
+    return objective.validate(network.head, encoded, view)

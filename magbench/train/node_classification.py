@@ -1,0 +1,47 @@
+"""Node classification as an objective: a linear head, cross-entropy on the training nodes, validation accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from magbench.nn.encoder import Encoded, Encoder
+from magbench.tasks.views import NodeClassificationView, NodePrediction
+from magbench.train.objective import Batch, Objective
+
+
+class NodeClassificationObjective(Objective[NodeClassificationView]):
+    """Full batch: an epoch is one step over the whole graph."""
+
+    family = "node_classification"
+    value_name = "val_accuracy"
+
+    def head(self, encoder: Encoder, view: NodeClassificationView) -> nn.Module:
+        """Logits float [N, C] of states [N, hidden]."""
+        return nn.Sequential(nn.Dropout(encoder.options.dropout), nn.Linear(encoder.hidden, view.num_classes))
+
+    def batches(self, view: NodeClassificationView, generator: torch.Generator) -> Iterator[Batch]:
+        yield Batch(
+            node_ids=torch.arange(view.num_nodes),
+            x=view.x,
+            observed=view.observed,
+            edge_index=view.edge_index,
+            graph=view.edge_index,
+            y_train=view.y_train,
+            targets=view.train,
+            labels=view.y[view.train],
+        )
+
+    def loss(self, head: nn.Module, encoded: Encoded, batch: Batch) -> Tensor:
+        return functional.cross_entropy(head(encoded.h)[batch.targets], batch.labels)
+
+    def validate(self, head: nn.Module, encoded: Encoded, view: NodeClassificationView) -> float:
+        return float((head(encoded.h)[view.val].argmax(1) == view.y[view.val]).double().mean())
+
+    def predict(self, head: nn.Module, encoded: Encoded, view: NodeClassificationView) -> NodePrediction:
+        logits = head(encoded.h)[view.test]
+        return NodePrediction(view.test.numpy(), logits.float().numpy().astype(np.float32))
