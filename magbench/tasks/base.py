@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from magbench.data.mag import MAG
+from magbench.errors import SpecError
 from magbench.specs import TaskSpec
 from magbench.tasks.views import Prediction
 
@@ -26,8 +27,17 @@ class Score:
 class Task(ABC):
     """A family's rules bound to one :class:`~magbench.specs.TaskSpec`."""
 
+    design: ClassVar[Literal["drawn", "fixed"]] = "drawn"
+    """Whether each seed draws a split of its own, or the task version fixes one for all."""
+
+    rules: ClassVar[tuple[type[Any], ...]]
+    """The split specifications it understands."""
+
     def __init__(self, spec: TaskSpec) -> None:
+        if not isinstance(spec.split, self.rules):
+            raise SpecError(f"Task {spec.id}: a task of this family cannot have the split rule {spec.split.rule!r}.")
         self.spec = spec
+        self.rule: Any = spec.split
 
     @abstractmethod
     def view(self, mag: MAG, seed: int) -> Any:

@@ -67,6 +67,41 @@ class NodeClassificationView(TaskView):
         return hidden
 
 
+@dataclass(frozen=True, eq=False)
+class LinkPredictionView(TaskView):
+    """Link prediction: score each candidate of each query of ``test``; edges held out are in no direction in the graph.
+
+    ``edge_index`` holds the training edges alone, in both directions.
+
+    Attributes:
+        train: int64 [2, E], every training edge once, u < v.
+        val: int64 [2, V], validation edges as source and target; for model selection only.
+        val_negatives: int32 [V, K'], false targets of the validation sources.
+        test: the queries to answer; which candidate is right is not in the view.
+    """
+
+    train: Tensor
+    val: Tensor
+    val_negatives: Tensor
+    test: Queries
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """Sources and, for each, its candidates: one true target and false ones, in an order that says nothing.
+
+    Attributes:
+        source: int64 [Q].
+        candidates: int32 [Q, C].
+    """
+
+    source: Tensor
+    candidates: Tensor
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
 class Prediction(ABC):
     """What is stored of a cell: named arrays with the same number of rows, enough to score again."""
 
@@ -106,5 +141,34 @@ class NodePrediction(Prediction):
         return {"nodes": self.nodes.astype(np.int32), "classes": self.classes.astype(np.uint16)}
 
 
-PREDICTIONS: tuple[type[Any], ...] = (NodePrediction,)
+@dataclass(frozen=True, eq=False)
+class LinkPrediction:
+    """What a method answers in link prediction.
+
+    Attributes:
+        scores: float32 [Q, C], one for each of ``view.test.candidates``; higher is likelier.
+    """
+
+    scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class RankPrediction(Prediction):
+    """What is kept of scored queries: where the right candidate stands.
+
+    Attributes:
+        above: int32 [Q], candidates with a higher score.
+        equal: int32 [Q], other candidates with the same score.
+    """
+
+    STORED: ClassVar = {"above": "<i4", "equal": "<i4"}
+
+    above: NDArray[np.int32]
+    equal: NDArray[np.int32]
+
+    def compact(self) -> dict[str, NDArray[Any]]:
+        return {"above": self.above, "equal": self.equal}
+
+
+PREDICTIONS: tuple[type[Any], ...] = (NodePrediction, RankPrediction)
 """The kinds of prediction that are stored; a file's arrays tell which it holds."""

@@ -15,12 +15,13 @@ from magbench.options import parse_options
 from magbench.registry import MethodEntry, Registry
 from magbench.regularizers.base import Regularizer
 from magbench.specs import Protocol, Training, canonical_hash
+from magbench.train.link_prediction import LinkPredictionObjective
 from magbench.train.method import EncoderMethod, Method
 from magbench.train.node_classification import NodeClassificationObjective
 from magbench.train.objective import Objective
 
 OBJECTIVES: dict[str, type[Objective[Any]]] = {
-    objective.family: objective for objective in (NodeClassificationObjective,)
+    objective.family: objective for objective in (NodeClassificationObjective, LinkPredictionObjective)
 }
 """Every objective by its family."""
 
