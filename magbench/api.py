@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from magbench.options import Options as Options
     from magbench.regularizers.base import Context as Context
     from magbench.regularizers.base import Regularizer as Regularizer
+    from magbench.tasks.views import LinkPrediction as LinkPrediction
+    from magbench.tasks.views import LinkPredictionView as LinkPredictionView
     from magbench.tasks.views import NodeClassificationView as NodeClassificationView
     from magbench.tasks.views import NodePrediction as NodePrediction
     from magbench.train.method import Method as Method
@@ -32,6 +34,8 @@ _HOMES = {
     "Options": "magbench.options",
     "Context": "magbench.regularizers.base",
     "Regularizer": "magbench.regularizers.base",
+    "LinkPrediction": "magbench.tasks.views",
+    "LinkPredictionView": "magbench.tasks.views",
     "NodeClassificationView": "magbench.tasks.views",
     "NodePrediction": "magbench.tasks.views",
     "Method": "magbench.train.method",

@@ -16,9 +16,18 @@ import json
 import tomllib
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from magbench.errors import MagbenchError, SpecError
 from magbench.method_string import parse_method
@@ -98,9 +107,51 @@ class SplitSpec(Spec):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if abs(self.train + self.val + self.test - 1) > 1e-9:
-            raise ValueError(f"train + val + test must be 1, found {self.train + self.val + self.test:g}")
+        _sum_to_one(self.train, self.val, self.test)
         return self
+
+
+class EdgeSplitSpec(Spec):
+    """How edges are divided and asked: one draw for all seeds (:mod:`magbench.graph.edge_splits`).
+
+    ``negatives`` are drawn for each test edge, ``val_negatives`` for each validation edge.
+    """
+
+    rule: Literal["edges"]
+    train: float = Field(0.8, gt=0, lt=1)
+    val: float = Field(0.1, gt=0, lt=1)
+    test: float = Field(0.1, gt=0, lt=1)
+    seed: int = Field(0, ge=0)
+    negatives: int = Field(1000, ge=1)
+    val_negatives: int = Field(50, ge=1)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        _sum_to_one(self.train, self.val, self.test)
+        return self
+
+
+class OfficialEdgeSplitSpec(Spec):
+    """Edges and negatives that the data set's authors publish, as they are; where each answer is hidden is drawn."""
+
+    rule: Literal["official_edges"]
+    seed: int = Field(0, ge=0)
+    val_negatives: int = Field(50, ge=1)
+
+
+def _sum_to_one(*shares: float) -> None:
+    if abs(sum(shares) - 1) > 1e-9:
+        raise ValueError(f"train + val + test must be 1, found {sum(shares):g}")
+
+
+def _with_rule(split: Any) -> Any:
+    """A table that names no rule is a stratified one."""
+    return {"rule": "stratified", **split} if isinstance(split, dict) else split
+
+
+AnySplit = Annotated[
+    SplitSpec | EdgeSplitSpec | OfficialEdgeSplitSpec, Field(discriminator="rule"), BeforeValidator(_with_rule)
+]
 
 
 class TaskSpec(Spec):
@@ -114,7 +165,7 @@ class TaskSpec(Spec):
     task_class: str
     dataset: str
     label: str = "y"
-    split: SplitSpec = SplitSpec()
+    split: AnySplit = SplitSpec()
     metrics: tuple[str, ...] = Field(min_length=1)
     select: str
 
@@ -132,8 +183,18 @@ class TaskSpec(Spec):
         return self.metrics[0]
 
 
+class Sampling(Spec):
+    """Mini-batch training: nodes or edges a step, and neighbours drawn for a node in each hop."""
+
+    batch_size: int = Field(ge=1)
+    fanout: int = Field(ge=1)
+
+
 class Training(Spec):
-    """Constants of the one training loop; a method's options may override lr, hidden, layers and dropout."""
+    """Constants of the one training loop; a method's options may override lr, hidden, layers and dropout.
+
+    Without ``sampling`` a step sees the whole graph.
+    """
 
     optimizer: Literal["adamw"] = "adamw"
     lr: float = Field(gt=0)
@@ -144,6 +205,12 @@ class Training(Spec):
     max_epochs: int = Field(ge=1)
     patience: int = Field(ge=1)
     validate_every: int = Field(ge=1)
+    sampling: Sampling | None = None
+
+    @model_serializer(mode="wrap")
+    def _dump(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is absent leaves no trace, so that the digests of protocols without it stay as they are."""
+        return {key: value for key, value in handler(self).items() if value is not None}
 
 
 class Protocol(Spec):
@@ -171,11 +238,16 @@ class MethodSpec(Spec):
     summary: str = ""
     reimplementation: bool = False
     families: tuple[str, ...] = ("node_classification",)
+    """What a method of kind ``method`` does; the other kinds do every family."""
     revision: int = Field(default=1, ge=1)
     """Raised when code that this folder names but does not hold changes the method's predictions."""
     defaults: dict[str, Any] = {}
     search: dict[str, Any] = {}
     citation: tuple[str, ...] = ()
+
+    def does(self, family: str) -> bool:
+        """Whether it can be asked tasks of ``family``."""
+        return self.kind != "method" or family in self.families
 
 
 class Grid(Spec):

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from magbench.errors import OptionError, RecordError, UnknownNameError
 from magbench.results.predictions import read_prediction
@@ -15,8 +15,6 @@ from magbench.results.record import Record, read_record
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from magbench.tasks.views import NodePrediction
 
 
 @dataclass(frozen=True)
@@ -26,8 +24,8 @@ class StoredCell:
     record: Record
     folder: Path
 
-    def prediction(self) -> NodePrediction:
-        """The stored prediction."""
+    def prediction(self) -> Any:
+        """The stored prediction, of the kind its task's family keeps."""
         return read_prediction(self.folder / "predictions.npz")
 
     def history(self) -> list[dict[str, float]]:

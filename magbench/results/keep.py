@@ -1,7 +1,7 @@
 """Kept results: finished cells of a run in the compact form that is committed.
 
-``<folder>/<task>/<method>.jsonl`` holds the records, ``<method>.npz`` for each seed the predicted class of each test
-node (uint16) beside the node ids (int32): enough to score again.
+``<folder>/<task>/<method>.jsonl`` holds the records, ``<method>.npz`` for each seed the compact prediction, enough to
+score again: in node classification the predicted class of each test node (uint16) beside the node ids (int32).
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def kept_records(folder: Path | None = None) -> list[Record]:
 
 
 def kept_predictions(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a kept ``.npz``: ``nodes_<protocol>_<seed>`` and ``classes_<protocol>_<seed>``.
+    """The arrays of a kept ``.npz``: ``<array>_<protocol>_<seed>`` for each array of the compact prediction.
 
     Raises:
         RecordError: the file is damaged.
@@ -96,12 +96,13 @@ def _write(group: list[StoredCell], target: Path) -> list[Path]:
             if keys.get(record.protocol, record.key) == record.key:
                 lines[record.protocol, record.seed] = line
     known = kept_predictions(packed) if packed.is_file() else {}
-    arrays = {f"{kind}_{p}_{s}": known[f"{kind}_{p}_{s}"] for p, s in lines for kind in ("nodes", "classes")}
+    ends = tuple(f"_{protocol}_{seed}" for protocol, seed in lines)
+    arrays = {name: array for name, array in known.items() if name.endswith(ends)}
     for cell in group:
-        record, prediction = cell.record, cell.prediction()
+        record = cell.record
         lines[record.protocol, record.seed] = json.dumps(json.loads(record.to_json()), ensure_ascii=False)
-        arrays[f"nodes_{record.protocol}_{record.seed}"] = prediction.nodes.astype(np.int32)
-        arrays[f"classes_{record.protocol}_{record.seed}"] = prediction.classes.astype(np.uint16)
+        for name, array in cell.prediction().compact().items():
+            arrays[f"{name}_{record.protocol}_{record.seed}"] = array
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **{key: arrays[key] for key in sorted(arrays)})
     replace_file(packed, buffer.getvalue())

@@ -81,14 +81,15 @@ def make_plan(
     """All cells, seed by seed, so that every method has its first seeds early.
 
     Raises:
-        UnknownNameError, OptionError, MethodError: a method does not resolve.
+        UnknownNameError, OptionError, MethodError: a method does not resolve, or not for a task's family.
         DataError: a data set is damaged.
     """
-    compositions = [compose(method, registry, protocol) for method in methods]
+    families = dict.fromkeys(task.family for task in tasks)
+    composed = {family: [compose(method, registry, protocol, family) for method in methods] for family in families}
     keys = {}
     for task in tasks:
         fingerprint = _fingerprint(registry.dataset(task.dataset))
-        for composition in compositions:
+        for composition in composed[task.family]:
             keys[task.id, composition.name] = canonical_hash(key(task, composition, protocol, fingerprint))
     return [
         Cell(
@@ -102,7 +103,7 @@ def make_plan(
         )
         for seed in seeds
         for task in tasks
-        for composition in compositions
+        for composition in composed[task.family]
     ]
 
 

@@ -12,12 +12,15 @@ from magbench.data.mag import MAG
 from magbench.errors import DataError, MethodError
 from magbench.graph.splits import Split, stratified_split
 from magbench.metrics import METRICS
+from magbench.specs import SplitSpec
 from magbench.tasks.base import Score, Task
 from magbench.tasks.views import NodeClassificationView, NodePrediction
 
 
 class NodeClassification(Task):
     """See :class:`~magbench.tasks.views.NodeClassificationView` for what a method sees."""
+
+    rules = (SplitSpec,)
 
     def labels(self, mag: MAG) -> np.ndarray:
         """int64 [N]: the label column of this task, -1 = unlabelled.
@@ -34,7 +37,7 @@ class NodeClassification(Task):
 
     def split(self, mag: MAG, seed: int) -> Split:
         """The split of ``seed``."""
-        rule = self.spec.split
+        rule = self.rule
         return stratified_split(
             self.labels(mag), seed, val=rule.val, test=rule.test, min_class_size=rule.min_class_size
         )
