@@ -57,6 +57,7 @@ def _rows(registry: Any, kind: Kind) -> list[dict[str, Any]]:
             {
                 "method": e.spec.name,
                 "kind": e.spec.kind,
+                "tasks": ", ".join(alias for alias, family in registry.aliases.items() if e.spec.does(family)),
                 "title": e.spec.title + (" (re-implementation)" if e.spec.reimplementation else ""),
             }
             for e in registry.methods.values()

@@ -65,6 +65,15 @@ class PPRStore:
         """Number of nodes N of the graph."""
         return len(self.scores) if isinstance(self.scores, Tensor) else self.scores.num_nodes
 
+    def rows(self, node_ids: Tensor) -> Tensor:
+        """Scores ``[B, N]`` of the given nodes with all, float32; a sparse row is 0 where it has no entry."""
+        if isinstance(self.scores, Tensor):
+            return self.scores[node_ids.to(self.scores.device)]
+        kept = self.scores
+        shape = (kept.num_nodes, kept.num_nodes)
+        matrix = sp.csr_array((kept.values, kept.columns, kept.offsets), shape=shape)
+        return torch.from_numpy(matrix[node_ids.cpu().numpy()].toarray())
+
     def block(self, node_ids: Tensor) -> Tensor:
         """Scores ``[B, B]`` among the given nodes, float32, on the device of ``node_ids``.
 
