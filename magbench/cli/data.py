@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from magbench.cli.card import card
 from magbench.cli.ls import Kind
 from magbench.cli.ls import ls as list_kind
 
@@ -20,21 +21,7 @@ def ls(json: Json = False) -> None:
     list_kind(Kind.DATASETS, json)
 
 
-@app.command()
-def card(name: Name, json: Json = False) -> None:
-    """Show a data set's card: four counts, modalities, classes, homophily, licence, source.
-
-    Example: `magbench data card emoji`.
-    """
-    from magbench.cli.output import print_json
-    from magbench.data.cards import dataset_card
-    from magbench.registry import Registry
-
-    found = dataset_card(Registry.default().dataset(name))
-    if json:
-        print_json(found.to_dict())
-    else:
-        print(found.to_text())
+app.command()(card)
 
 
 @app.command()
