@@ -27,7 +27,7 @@ class Score:
 class Task(ABC):
     """A family's rules bound to one :class:`~magbench.specs.TaskSpec`."""
 
-    design: ClassVar[Literal["drawn", "fixed"]] = "drawn"
+    design: Literal["drawn", "fixed"] = "drawn"
     """Whether each seed draws a split of its own, or the task version fixes one for all."""
 
     rules: ClassVar[tuple[type[Any], ...]]
