@@ -50,6 +50,8 @@ REFUSED = {
     "no method": (("run", "-t", "nc/toy"), ["--method"]),
     "no such file": (("run", "-t", "nc/toy", "-m", "./nobody.py"), ["nobody.py", "method.toml"]),
     "data set": (("data", "card", "toi"), ["'toi'", "Did you mean 'toy'?"]),
+    "feature set": (("data", "card", "toy", "--features", "clip"), ["'clip'", "synthetic", "toy@1"]),
+    "page of a card": (("data", "card", "toy", "--html", "."), ["cannot be written"]),
     "data set to verify": (("data", "verify", "toi"), ["'toi'", "Did you mean 'toy'?"]),
     "runs folder": (("results", "ls", "--runs", "nowhere"), ["nowhere", "magbench run"]),
     "cite": (("cite", "mpl"), ["'mpl'", "Did you mean 'mlp'?"]),
