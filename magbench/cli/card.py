@@ -15,7 +15,9 @@ def card(
     name: Annotated[str, typer.Argument(help="Data set, e.g. emoji.")],
     features: Annotated[str | None, typer.Option(help="Feature set; default: the first.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Draws the random pairs and the anchor nodes.")] = 0,
-    html: Annotated[Path | None, typer.Option(help="Also write the page with examples and pictures here.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(dir_okay=False, help="Also write the page with examples and pictures here.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON: every figure and example.")] = False,
 ) -> None:
     """Show a data set's card (counts, classes, licence) and its conflict report.

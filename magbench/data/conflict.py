@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -30,18 +29,12 @@ from magbench.data.figures import (
 )
 from magbench.data.homophily import Homophily
 from magbench.data.mag import MAG
+from magbench.data.parts import Parts
 
 EXAMPLES = 12
 """Examples of each kind: pairs in conflict, groups of duplicates, nodes whose modalities disagree."""
 _GROUP = 6
 _BINS = 40
-
-
-class Parts(NamedTuple):
-    """What a task trains on and tests: nodes, int64 [n], or edges, int64 [2, n]."""
-
-    train: Index
-    test: Index
 
 
 def conflict_report(mag: MAG, parts: Mapping[str, Parts] | None = None, *, seed: int = 0) -> ConflictReport:

@@ -116,7 +116,7 @@ def duplicates(mag: MAG, modality: str, directions: Directions) -> Duplicates:
     if modality == "image" and mag.images is not None:
         pictures = mag.images
         content, first = equal_contents(pictures.bytes(node) for node in range(len(pictures)))
-        bits, readable = picture_hashes([pictures.bytes(node) or b"" for node in first])
+        bits, readable = picture_hashes(pictures.bytes(int(node)) or b"" for node in first)
         number = np.flatnonzero(readable)
         near, complete = near_hashes(bits[readable], HAMMING)
         return Duplicates("pictures", content, number[near], complete, len(first) - len(number))

@@ -6,7 +6,7 @@ The hash is imagehash's pHash: which of the 16 × 16 lowest frequencies of a gre
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,22 +15,27 @@ from PIL import Image
 _SIDE = 16
 
 
-def picture_hashes(pictures: Sequence[bytes]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """The hash of each encoded picture.
+def picture_hashes(pictures: Iterable[bytes]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """The hash of each encoded picture, one held at a time.
 
     Returns:
         bool [n, 256], and bool [n]: whether the picture could be decoded (its bits are False where not).
     """
+    hashes = [_hash(encoded) for encoded in pictures]
+    bits = np.zeros((len(hashes), _SIDE * _SIDE), dtype=bool)
+    for row, own in enumerate(hashes):
+        if own is not None:
+            bits[row] = own
+    return bits, np.array([own is not None for own in hashes], dtype=bool)
+
+
+def _hash(encoded: bytes) -> NDArray[np.bool_] | None:
     import imagehash
 
-    bits = np.zeros((len(pictures), _SIDE * _SIDE), dtype=bool)
-    readable = np.zeros(len(pictures), dtype=bool)
-    for row, encoded in enumerate(pictures):
-        try:
-            with Image.open(io.BytesIO(encoded)) as picture:
-                picture.draft("L", (8 * _SIDE, 8 * _SIDE))  # a JPEG is decoded small: several times faster
-                bits[row] = imagehash.phash(picture, hash_size=_SIDE).hash.ravel()
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            continue
-        readable[row] = True
-    return bits, readable
+    try:
+        with Image.open(io.BytesIO(encoded)) as picture:
+            picture.draft("L", (8 * _SIDE, 8 * _SIDE))  # a JPEG is decoded small: several times faster
+            bits: NDArray[np.bool_] = imagehash.phash(picture, hash_size=_SIDE).hash.ravel()
+            return bits
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any, ClassVar, Literal
 
 from magbench.data.mag import MAG
+from magbench.data.parts import Parts
 from magbench.errors import SpecError
 from magbench.specs import TaskSpec
 from magbench.tasks.views import Prediction
@@ -46,6 +47,10 @@ class Task(ABC):
     @abstractmethod
     def draw(self, mag: MAG, seed: int) -> str:
         """sha256 (hex) of everything this task draws for ``seed``: split, negatives, candidates."""
+
+    def parts(self, mag: MAG, seed: int) -> Parts | None:
+        """What is trained on and what is tested, nodes or edges; None for a task that divides neither."""
+        return None
 
     @abstractmethod
     def check(self, prediction: Any, view: Any) -> None:

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from magbench.data.mag import MAG, simple_undirected
+from magbench.data.parts import Parts
 from magbench.errors import DataError, MethodError
 from magbench.graph.edge_splits import DRAWS_PER_EDGE, EdgeSplit, random_edge_split, undirected_edges
 from magbench.graph.negatives import NonNeighbours, Table, draw_negatives, hide_targets
@@ -86,6 +87,10 @@ class LinkPredictionTask(Task):
             drawn.val_negatives,
             drawn.candidates,
         )
+
+    def parts(self, mag: MAG, seed: int) -> Parts:
+        split = self.split(mag)
+        return Parts(split.train, split.test)
 
     def view(self, mag: MAG, seed: int) -> LinkPredictionView:
         return self.view_of_draw(mag, seed, self.drawn(mag))

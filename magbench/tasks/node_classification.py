@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from magbench.data.mag import MAG
+from magbench.data.parts import Parts
 from magbench.errors import DataError, MethodError
 from magbench.graph.splits import PARTS, Split, magb_split, official_split, stratified_split
 from magbench.metrics import METRICS
@@ -56,6 +57,10 @@ class NodeClassification(Task):
 
     def draw(self, mag: MAG, seed: int) -> str:
         return self.split(mag, seed).digest()
+
+    def parts(self, mag: MAG, seed: int) -> Parts:
+        split = self.split(mag, seed)
+        return Parts(split.train, split.test)
 
     def view(self, mag: MAG, seed: int) -> NodeClassificationView:
         return self.view_of_split(mag, seed, self.split(mag, seed))

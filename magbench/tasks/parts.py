@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from magbench.data.conflict import Parts
 from magbench.data.mag import MAG
+from magbench.data.parts import Parts
 from magbench.registry import Registry
 from magbench.tasks.base import make_task
 
@@ -14,15 +12,6 @@ SEED = 0
 
 
 def task_parts(registry: Registry, mag: MAG) -> dict[str, Parts]:
-    """versioned task id → training and test part of seed 0, for every task on the data set of `mag` that splits it.
-
-    A task splits when it has ``split(mag, seed)``, whose ``train`` and ``test`` are nodes, int64 [n], or edges,
-    int64 [2, n].
-    """
-    parts = {}
-    for spec in registry.tasks.values():
-        task = make_task(spec) if spec.dataset == mag.name else None
-        if task is not None and hasattr(task, "split"):
-            split = task.split(mag, SEED)
-            parts[spec.versioned_id] = Parts(np.asarray(split.train), np.asarray(split.test))
-    return parts
+    """versioned task id → training and test part of seed 0, for every task on the data set of `mag` that has them."""
+    found = {s.versioned_id: make_task(s).parts(mag, SEED) for s in registry.tasks.values() if s.dataset == mag.name}
+    return {name: parts for name, parts in found.items() if parts is not None}
