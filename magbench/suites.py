@@ -83,7 +83,7 @@ class Figure(Spec):
 class Study(Spec):
     """What a suite is to find out. ``names`` are short names of methods (without their host) for tables and text."""
 
-    names: dict[str, str] = {}
+    names: dict[str, str] = Field(default_factory=dict)
     contrasts: tuple[Contrast, ...] = ()
     figure: Figure | None = None
 

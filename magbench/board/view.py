@@ -99,10 +99,11 @@ class CurveView:
 
 @dataclass(frozen=True)
 class Section:
-    """One task under one protocol."""
+    """One task on one feature set under one protocol."""
 
     anchor: str
     task: str
+    features: str
     protocol: str
     metrics: tuple[str, ...]
     n_test: int
@@ -155,9 +156,9 @@ def label_of(method: str) -> Label:
 
 def sections(cells: Sequence[ReportCell], *, test_train_ratio: float) -> tuple[Section, ...]:
     """The sections of a report, in the order of their task names."""
-    groups: dict[tuple[str, str], list[ReportCell]] = {}
-    for cell in sorted(cells, key=lambda cell: (cell.task, cell.protocol, cell.method, cell.seed)):
-        groups.setdefault((cell.task, cell.protocol), []).append(cell)
+    groups: dict[tuple[str, str, str], list[ReportCell]] = {}
+    for cell in sorted(cells, key=lambda cell: (cell.question, cell.method, cell.seed)):
+        groups.setdefault(cell.question, []).append(cell)
     return tuple(
         _section(f"task-{number}", group, test_train_ratio) for number, group in enumerate(groups.values(), start=1)
     )
@@ -173,6 +174,7 @@ def _section(anchor: str, cells: list[ReportCell], ratio: float) -> Section:
     return Section(
         anchor=anchor,
         task=cells[0].task,
+        features=cells[0].features,
         protocol=cells[0].protocol,
         metrics=metrics,
         n_test=max((cell.n_test for cell in ok), default=0),

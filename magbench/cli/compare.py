@@ -16,8 +16,9 @@ def compare(
     kept: Annotated[
         bool, typer.Option("--kept", help="Compare the kept results of the checkout instead of --runs.")
     ] = False,
-    metric: Annotated[str, typer.Option(help="Metric compared.")] = "accuracy",
+    metric: Annotated[str | None, typer.Option(help="Metric compared; default: the tasks' primary one.")] = None,
     protocol: Annotated[str | None, typer.Option(help="Protocol id, where the results follow several.")] = None,
+    features: Annotated[str | None, typer.Option(help="Feature set, where a task's results have several.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare two methods with the test their tasks call for (docs/statistics.md).
@@ -28,16 +29,26 @@ def compare(
     from magbench.errors import UnknownNameError
     from magbench.method_string import parse_method
     from magbench.registry import Registry
-    from magbench.results.frame import newest, one_protocol, read_cells, scores_frame
+    from magbench.results.frame import (
+        newest,
+        one_feature_set,
+        one_protocol,
+        primary_metric,
+        read_cells,
+        scores_frame,
+    )
     from magbench.results.keep import kept_records
     from magbench.stats.paired import paired
 
     records = kept_records() if kept else [cell.record for cell in newest(read_cells(runs))]
-    chosen = one_protocol((record.protocol for record in records), protocol)
-    frame = scores_frame(record for record in records if record.protocol == chosen)
     if task:
         registry = Registry.default()
-        frame = frame[frame["task"].isin([registry.task(name).versioned_id for name in task])]
+        names = [registry.task(name).id for name in task]
+        records = [record for record in records if record.task.id in names]
+    chosen = one_protocol((record.protocol for record in records), protocol)
+    records = one_feature_set((record for record in records if record.protocol == chosen), features)
+    metric = metric or primary_metric(records)
+    frame = scores_frame(records)
     first, second = str(parse_method(a)), str(parse_method(b))
     for name in (first, second):
         if name not in set(frame["method"]):

@@ -20,7 +20,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command("ls")
 def ls(
     runs: Runs = Path("runs"),
-    metric: Annotated[str, typer.Option(help="Metric shown.")] = "accuracy",
+    metric: Annotated[str | None, typer.Option(help="Metric shown; default: each task's primary one.")] = None,
     kept: Annotated[bool, typer.Option("--kept", help="Show the kept results of the checkout instead.")] = False,
     json: Json = False,
 ) -> None:
@@ -93,50 +93,52 @@ def _keep_study(name: str, runs: Path, to: Path | None, json: bool) -> None:
         print(f"Summary: {summary}")
 
 
-def table_rows(records: Sequence[Record], metric: str) -> list[dict[str, Any]]:
-    """The results table as plain rows; empty without a finished cell."""
+def table_rows(records: Sequence[Record], metric: str | None) -> list[dict[str, Any]]:
+    """The results table as plain rows, by default on each task's primary metric; empty without a finished cell."""
     from magbench.errors import UnknownNameError
     from magbench.results.table import results_table
 
     known = {score.metric for record in records for score in record.scores}
-    if not known:
-        return []
-    if metric not in known:
+    if metric is not None and known and metric not in known:
         raise UnknownNameError("metric", metric, known)
-    rows: list[dict[str, Any]] = []
-    for protocol in sorted({record.protocol for record in records if record.status == "ok"}):
-        table = results_table([record for record in records if record.protocol == protocol], metric)
-        rows += [{"protocol": protocol, **row} for row in table.to_dict("records")]
-    return rows
+    groups: dict[tuple[str, str, str], list[Record]] = {}
+    for record in records:
+        if record.status == "ok":
+            shown = metric or record.scores[0].metric
+            groups.setdefault((record.protocol, record.dataset.features, shown), []).append(record)
+    return [
+        {"protocol": protocol, "features": features, "metric": shown, **row}
+        for (protocol, features, shown), group in sorted(groups.items())
+        for row in results_table(group, shown).to_dict("records")
+    ]
 
 
-def show_table(records: Sequence[Record], metric: str) -> None:
+def show_table(records: Sequence[Record], metric: str | None) -> None:
     """Print mean ± std, the 95 % interval, and the gain over the plain host with its Holm-corrected p."""
     from magbench.cli.output import print_table
 
     found = table_rows(records, metric)
-    same = {key: len({row[key] for row in found}) <= 1 for key in ("task", "protocol")}
+    shared = {key for key in ("task", "features", "protocol", "metric") if len({row[key] for row in found}) <= 1}
     rows = [
         {
-            "task": row["task"],
-            "protocol": row["protocol"],
-            "method": row["method"],
+            **row,
             "seeds": row["n_seeds"],
-            metric: f"{row['mean']:.4f}" + (f" ± {row['std']:.4f}" if row["n_seeds"] > 1 else ""),
+            "score": f"{row['mean']:.4f}" + (f" ± {row['std']:.4f}" if row["n_seeds"] > 1 else ""),
             "interval": f"[{row['low']:.4f}, {row['high']:.4f}]" if row["n_seeds"] > 1 else "",
             "gain": "" if isnan(row["difference"]) else f"{row['difference']:+.4f}",
             "p": "" if isnan(row["p_holm"]) else f"{row['p_holm']:.3f}",
         }
         for row in found
     ]
+    name = found[0]["metric"] if found and "metric" in shared else "score"
     headings = {
-        **{key: key for key in ("task", "protocol") if not same[key]},
+        **{key: key for key in ("task", "features", "protocol", "metric") if key not in shared},
         "method": "method",
         "seeds": "seeds",
-        metric: f"{metric} (mean ± std)",
+        "score": f"{name} (mean ± std)",
         "interval": "95 % interval",
         "gain": "gain over host",
         "p": "p (Holm)",
     }
-    title = ", ".join(str(rows[0][key]) for key in ("task", "protocol") if rows and same[key])
+    title = ", ".join(str(rows[0][key]) for key in ("task", "features", "protocol") if rows and key in shared)
     print_table(rows, headings, title)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from magbench import paths
-from magbench.data.meta import META
+from magbench.data.meta import META, read_meta
 from magbench.errors import SpecError
 from magbench.specs import DatasetSpec
 
@@ -20,6 +20,9 @@ def dataset_folder(spec: DatasetSpec) -> Path:
     raise SpecError(f"Data set {spec.id}: source {spec.source!r} has no files; allowed: {allowed}.")
 
 
-def is_here(spec: DatasetSpec) -> bool:
-    """Whether `spec` can be loaded without fetching anything first."""
-    return spec.source == "synthetic" or (dataset_folder(spec) / META).is_file()
+def is_here(spec: DatasetSpec, features: str | None = None) -> bool:
+    """Whether `spec`, and its feature set `features` if one is named, can be loaded without fetching anything first."""
+    if spec.source == "synthetic":
+        return True
+    folder = dataset_folder(spec)
+    return (folder / META).is_file() and (features is None or features in read_meta(folder).features)

@@ -35,7 +35,7 @@ class StoredCell:
 
 
 def read_cells(runs: Path) -> list[StoredCell]:
-    """Every published cell below ``runs``, ordered by task, method and seed.
+    """Every published cell below ``runs``, ordered by task, feature set, method and seed.
 
     Raises:
         RecordError: the folder is missing, or a record in it cannot be read.
@@ -48,22 +48,27 @@ def read_cells(runs: Path) -> list[StoredCell]:
     for path in runs.glob("**/record.json"):
         if not any(part.startswith(".") for part in path.relative_to(runs).parts):
             cells.append(StoredCell(read_record(path), path.parent))
-    return sorted(
-        cells, key=lambda cell: (cell.record.task.id, cell.record.method.name, cell.record.key, cell.record.seed)
-    )
+    return sorted(cells, key=_order)
+
+
+def _order(cell: StoredCell) -> tuple[object, ...]:
+    record = cell.record
+    return record.task.id, record.dataset.features, record.method.name, record.key, record.seed
 
 
 def newest(cells: Iterable[StoredCell]) -> list[StoredCell]:
-    """For each task, method and protocol the cells of the key that finished last: older code leaves older keys."""
-    groups: dict[tuple[str, int, str, str], list[StoredCell]] = defaultdict(list)
+    """For each task, feature set, method and protocol the cells of the key that finished last: older code leaves older
+    keys."""
+    groups: dict[tuple[object, ...], list[StoredCell]] = defaultdict(list)
     for cell in cells:
         record = cell.record
-        groups[record.task.id, record.task.version, record.method.name, record.protocol].append(cell)
+        task, features = (record.task.id, record.task.version), record.dataset.features
+        groups[task, features, record.method.name, record.protocol].append(cell)
     found = []
     for group in groups.values():
         last = max(group, key=lambda cell: cell.record.finished).record.key
         found += [cell for cell in group if cell.record.key == last]
-    return sorted(found, key=lambda cell: (cell.record.task.id, cell.record.method.name, cell.record.seed))
+    return sorted(found, key=_order)
 
 
 def one_protocol(found: Iterable[str], wanted: str | None = None) -> str | None:
@@ -79,6 +84,45 @@ def one_protocol(found: Iterable[str], wanted: str | None = None) -> str | None:
     if wanted is None and len(known) > 1:
         raise OptionError(f"These results follow {len(known)} protocols: choose --protocol {' or '.join(known)}.")
     return wanted or next(iter(known), None)
+
+
+def one_feature_set(records: Iterable[Record], wanted: str | None = None) -> list[Record]:
+    """The records of the ``wanted`` feature set, or all, where each task has one: scores of two never stand together.
+
+    Raises:
+        UnknownNameError: the wanted one is not there.
+        OptionError: a task has several and none is wanted.
+    """
+    records = list(records)
+    known = sorted({record.dataset.features for record in records})
+    if wanted is not None and wanted not in known:
+        raise UnknownNameError("feature set of these results", wanted, known)
+    kept = [record for record in records if wanted in (None, record.dataset.features)]
+    found: dict[str, set[str]] = defaultdict(set)
+    for record in kept:
+        found[record.task.id].add(record.dataset.features)
+    for task, names in found.items():
+        if len(names) > 1:
+            choice = " or ".join(sorted(names))
+            raise OptionError(f"The results on {task} have {len(names)} feature sets: choose --features {choice}.")
+    return kept
+
+
+def primary_metric(records: Iterable[Record]) -> str:
+    """The metric that ranks the tasks of these records.
+
+    Raises:
+        RecordError: no cell has a score.
+        OptionError: the tasks are ranked by different metrics.
+    """
+    known = sorted({record.scores[0].metric for record in records if record.scores})
+    if not known:
+        raise RecordError("No cell among these results has a score.")
+    if len(known) > 1:
+        raise OptionError(
+            f"These tasks are ranked by different metrics: choose --metric {' or '.join(known)}, or tasks with -t."
+        )
+    return known[0]
 
 
 def scores_frame(records: Iterable[Record]) -> pd.DataFrame:

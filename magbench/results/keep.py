@@ -2,6 +2,7 @@
 
 ``<folder>/<task>/<method>.jsonl`` holds the records, ``<method>.npz`` for each seed the compact prediction, enough to
 score again: in node classification the predicted class of each test node (uint16) beside the node ids (int32).
+Results on another feature set than the data set's first lie in ``<folder>/<task>/<feature set>/``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import os
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,7 @@ import numpy as np
 from magbench import paths
 from magbench.errors import OutputError, RecordError
 from magbench.method_string import file_name
+from magbench.registry import Registry
 from magbench.results.frame import StoredCell, newest
 from magbench.results.record import Record, parse_record
 
@@ -44,13 +46,13 @@ def keep(cells: Iterable[StoredCell], folder: Path) -> list[Path]:
     Raises:
         OutputError: the folder cannot be written.
     """
-    groups: dict[tuple[str, str], list[StoredCell]] = defaultdict(list)
+    first = {spec.name: spec.features[0] for spec in Registry.default().datasets.values()}
+    groups: dict[Path, list[StoredCell]] = defaultdict(list)
     for cell in newest(cells):
         if cell.record.status == "ok":
-            groups[f"{cell.record.task.id}@{cell.record.task.version}", cell.record.method.name].append(cell)
+            groups[_target(cell.record, folder, first)].append(cell)
     written = []
-    for (task, method), group in groups.items():
-        target = folder / task / f"{file_name(method)}.jsonl"
+    for target, group in groups.items():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             written += _write(group, target)
@@ -67,7 +69,7 @@ def kept_records(folder: Path | None = None) -> list[Record]:
             return []
         folder = root / "leaderboard" / "runs"
     records = []
-    for path in sorted(folder.glob("*/*/*.jsonl")):
+    for path in sorted([*folder.glob("*/*/*.jsonl"), *folder.glob("*/*/*/*.jsonl")]):
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             records.append(parse_record(line, f"{path}, line {number}"))
     return records
@@ -84,6 +86,13 @@ def kept_predictions(path: Path) -> dict[str, np.ndarray]:
             return dict(arrays)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise RecordError(f"{path} holds no readable predictions: {error}.") from None
+
+
+def _target(record: Record, folder: Path, first: Mapping[str, str]) -> Path:
+    """The file of a record's method; ``first`` has the first feature set of each data set."""
+    task, features = f"{record.task.id}@{record.task.version}", record.dataset.features
+    inner = "" if features == first.get(record.dataset.id, features) else features
+    return folder / task / inner / f"{file_name(record.method.name)}.jsonl"
 
 
 def _write(group: list[StoredCell], target: Path) -> list[Path]:

@@ -95,7 +95,7 @@ class Attempt:
     def run(self) -> None:
         """Fit, predict, check, score; fills the attempt in that order."""
         task = make_task(self.task)
-        mag = load_dataset(self.dataset)
+        mag = load_dataset(self.dataset, self.cell.features)
         self.fingerprint = mag.fingerprint()
         view = task.view(mag, self.cell.seed)
         with warnings.catch_warnings(record=True) as caught:
@@ -171,7 +171,7 @@ def make_record(attempt: Attempt) -> Record:
         key=attempt.cell.key,
         task=TaskPart(id=task.id, version=task.version, hash=task.digest()),
         dataset=DatasetPart(
-            id=dataset.name, version=dataset.version, features=dataset.features[0], sha256=attempt.fingerprint
+            id=dataset.name, version=dataset.version, features=attempt.cell.features, sha256=attempt.fingerprint
         ),
         method=_method_part(composition, outcome.params if outcome else None),
         protocol=attempt.cell.protocol,
