@@ -111,7 +111,7 @@ def duplicates(mag: MAG, modality: str, directions: Directions) -> Duplicates:
     """The duplicates of one modality: by its texts or pictures where the graph carries them, else by its features."""
     if modality == "text" and mag.texts is not None:
         texts = mag.texts
-        content, first = equal_contents(None if text is None else text.encode(errors="replace") for text in texts)
+        content, first = equal_contents(text.encode(errors="surrogatepass") if text else None for text in texts)
         return Duplicates("texts", content, *near_texts([texts[node] or "" for node in first], JACCARD))
     if modality == "image" and mag.images is not None:
         pictures = mag.images
