@@ -38,6 +38,8 @@ def card(
     spec = registry.dataset(name)
     mag = load_dataset(spec, features)
     facts = dataset_card(spec, mag)
+    if not json:
+        print(facts.to_text())
     report = conflict_report(mag, task_parts(registry, mag), seed=seed)
     if html is not None:
         from magbench.board.conflict import write_conflict
@@ -46,7 +48,6 @@ def card(
     if json:
         print_json({**facts.to_dict(), "report": report.to_dict(), "page": str(html) if html else None})
         return
-    print(facts.to_text())
     _print_report(report)
     print(f"Page: {html}" if html else "`--html PATH` writes a page with examples and what each figure means.")
 
@@ -56,7 +57,7 @@ def _print_report(report: ConflictReport) -> None:
     from magbench.cli.output import print_table
     from magbench.tasks.parts import SEED
 
-    degrees = " · ".join(f"{value:g}" for value in report.degrees.quartiles)
+    degrees = " · ".join(f"{value:,g}" for value in report.degrees.quartiles)
     print(f"# Conflict report (feature set {report.features}, seed {report.seed})\n")
     print(f"- degrees: {degrees} (least, quartiles, greatest)")
     print(f"- nodes with every modality: {report.complete_nodes:,}; with none: {report.bare_nodes:,}\n")

@@ -111,7 +111,7 @@ def _worst(found: EdgeAgreement) -> tuple[Pair, ...]:
     """The edges of the lowest cosine among those in conflict, no node twice."""
     taken: set[int] = set()
     pairs: list[Pair] = []
-    for edge in np.argsort(found.cosine, kind="stable"):
+    for edge in np.argsort(found.cosine, kind="stable")[: 1000 * EXAMPLES]:
         first, second = (int(node) for node in found.edges[:, edge])
         if len(pairs) == EXAMPLES or found.conflict[edge] <= 0.5:
             break

@@ -99,19 +99,21 @@ def equal_contents(contents: Iterable[bytes | None]) -> tuple[Index, Index]:
         nodes without content come last and have no entry there.
     """
     digests = [None if item is None else hashlib.sha256(item).digest() for item in contents]
-    number: dict[bytes, int] = {}
-    first = [node for node, key in enumerate(digests) if key is not None and number.setdefault(key, len(number)) >= 0]
-    content = np.array([-1 if key is None else number[key] for key in digests], dtype=np.int64)
+    first: dict[bytes, int] = {}
+    for node, digest in enumerate(digests):
+        if digest is not None:
+            first.setdefault(digest, node)
+    number = {digest: place for place, digest in enumerate(first)}
+    content = np.array([-1 if digest is None else number[digest] for digest in digests], dtype=np.int64)
     content[content < 0] = len(number) + np.arange((content < 0).sum())
-    held = np.asarray(first, dtype=np.int64)
-    return content, held[np.unique(content[held], return_index=True)[1]]
+    return content, np.array(list(first.values()), dtype=np.int64)
 
 
 def duplicates(mag: MAG, modality: str, directions: Directions) -> Duplicates:
     """The duplicates of one modality: by its texts or pictures where the graph carries them, else by its features."""
     if modality == "text" and mag.texts is not None:
         texts = mag.texts
-        content, first = equal_contents(None if text is None else text.encode(errors="replace") for text in texts)
+        content, first = equal_contents(text.encode(errors="surrogatepass") if text else None for text in texts)
         return Duplicates("texts", content, *near_texts([texts[node] or "" for node in first], JACCARD))
     if modality == "image" and mag.images is not None:
         pictures = mag.images

@@ -17,7 +17,7 @@ from magbench.data.directions import Directions, Index, blocks
 
 LIMIT = 5_000_000
 """A search stops at so many pairs: only content without any variety has more."""
-_ROWS, _CANDIDATES = 256, 65_536
+_ROWS, _CANDIDATES = 64, 65_536
 _BANDS, _BITS = 48, 24
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 import unicodedata
 from itertools import combinations
 
@@ -84,3 +85,11 @@ def test_the_search_stops_at_its_limit() -> None:
     pairs, complete = near_hashes(np.zeros((50, 16), dtype=bool), 2, limit=100)
     assert pairs.shape == (2, 100)
     assert not complete
+
+
+def test_twenty_thousand_hashes_are_quick() -> None:
+    bits = np.random.default_rng(0).random((20_000, 256)) < 0.5
+    bits[-100:] = bits[:100]
+    start = time.process_time()
+    assert len(as_set(near_hashes(bits, 8))) == 100
+    assert time.process_time() - start < 10
