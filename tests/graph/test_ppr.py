@@ -100,3 +100,12 @@ def test_bad_input_is_named() -> None:
         ppr(_graph(), 120, norm="col")
     with pytest.raises(OptionError, match="dense"):
         ppr(_graph(), 120, method="solve")
+
+
+@pytest.mark.parametrize("method", ["dense", "push"])
+def test_rows_are_those_of_the_blocks(method: str) -> None:
+    edges = torch.randint(30, (2, 90), generator=torch.Generator().manual_seed(0))
+    store = ppr(edges, 30, method=method, norm="rw", tol=1e-9)
+    ids = torch.tensor([3, 29, 0])
+    everywhere = store.block(torch.arange(30))
+    torch.testing.assert_close(store.rows(ids), everywhere[ids])
