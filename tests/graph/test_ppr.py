@@ -112,8 +112,6 @@ def test_rows_are_those_of_the_blocks(method: str) -> None:
     ids = torch.tensor([3, 29, 0])
     everywhere = store.block(torch.arange(30))
     torch.testing.assert_close(store.rows(ids), everywhere[ids])
-<<<<<<< HEAD
-=======
 
 
 def test_rows_of_a_large_graph_are_kept_on_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -130,4 +128,3 @@ def test_rows_of_a_large_graph_are_kept_on_disk(monkeypatch: pytest.MonkeyPatch,
     assert folder.stat().st_mtime_ns == before  # a second call only maps the rows
     kept_ppr(edges.flip(1), 120, **options)
     assert len(list((tmp_path / "cache" / "ppr").iterdir())) == 2  # another graph is another folder
->>>>>>> 2d3d43340b07fcfaf8e920c7c88ced6f9b63b738
