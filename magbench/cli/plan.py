@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+MOST_ROWS = 40
+
 if TYPE_CHECKING:
     from magbench.registry import Registry
     from magbench.run.needs import Need
@@ -63,7 +65,8 @@ def show_plan(plan: Plan, registry: Registry, json: bool) -> None:
             }
         )
         return
-    print_table([_shown(row) for row in rows], _headings(rows))
+    shown = rows if len(rows) <= MOST_ROWS else _by_task(rows)
+    print_table([_shown(row) for row in shown], _headings(shown))
     print(_cost_line(len(plan.cells), len(plan.todo), seconds, plan.jobs, counts))
     if memory is not None:
         print(f"Memory: up to about {memory / 1e9:.1f} GB a job, {plan.jobs * memory / 1e9:.1f} GB with {plan.jobs}.")
@@ -101,11 +104,30 @@ def _rows(plan: Plan, registry: Registry) -> list[dict[str, Any]]:
     return rows
 
 
+def _by_task(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The methods of a task, feature set and protocol in one row: too many rows are read by nobody."""
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["task"], row["features"], row["protocol"]), []).append(row)
+    return [
+        group[0]
+        | {
+            "method": str(len(group)),
+            "cells": sum(row["cells"] for row in group),
+            "hours": sum(row["cells"] * row["s_cell"] for row in group if row["s_cell"] is not None) / 3600,
+            "memory": max((row["memory"] for row in group if row["memory"] is not None), default=None),
+            "exact": all(row["exact"] for row in group),
+        }
+        for group in groups.values()
+    ]
+
+
 def _shown(row: dict[str, Any]) -> dict[str, Any]:
     about = "" if row["exact"] else "~ "
     return row | {
         "here": "yes" if row["here"] else "no",
         "s_cell": None if row["s_cell"] is None else f"{about}{row['s_cell']:.1f}",
+        "hours": f"{about}{row['hours']:.2f}" if row.get("hours") else None,
         "memory": None if row["memory"] is None else f"{about}{row['memory'] / 1e9:.1f}",
     }
 
@@ -114,11 +136,13 @@ def _headings(rows: list[dict[str, Any]]) -> dict[str, str]:
     """What is the same in every row and goes without saying is left out."""
     several = {key for key in ("features", "protocol") if len({row[key] for row in rows}) > 1}
     several |= set() if all(row["here"] for row in rows) else {"here"}
-    names = ("task", "features", "method", "protocol", "here")
+    grouped = any("hours" in row for row in rows)
+    names = {"task": "task", "features": "features", "method": "methods" if grouped else "method"}
+    names |= {"protocol": "protocol", "here": "here"}
     return {
-        **{name: name for name in names if name in several or name in ("task", "method")},
+        **{key: name for key, name in names.items() if key in several or key in ("task", "method")},
         "cells": "cells to run",
-        "s_cell": "s a cell",
+        **({"hours": "core-hours"} if grouped else {"s_cell": "s a cell"}),
         "memory": "GB a cell",
     }
 

@@ -40,6 +40,9 @@ class Estimate:
     exact: bool
 
 
+NEUTRAL = Load(1.0, 1.0)
+
+
 @dataclass(frozen=True)
 class Cost:
     """What the cells of a question took: medians."""
@@ -78,16 +81,20 @@ class Estimates:
         if similar is None:
             return None
         load = self.load(cell.task, cell.features, cell.protocol)
-        scaled = [self._scaled(self.known[other], self.load(other[0], other[1], other[3]), load) for other in similar]
-        memory = [cost.memory for cost in scaled if cost.memory is not None]
-        return Estimate(median(cost.seconds for cost in scaled), median(memory) if memory else None, False)
+        pairs = [(self.known[other], self.load(other[0], other[1], other[3]) or load) for other in similar]
+        if load is None or any(source is None for _, source in pairs):
+            pairs, load = [(cost, NEUTRAL) for cost, _ in pairs], NEUTRAL
+        seconds = median(cost.seconds * load.cell / source.cell for cost, source in pairs if source)
+        memory = sorted((source.step, cost.memory) for cost, source in pairs if source and cost.memory is not None)
+        return Estimate(seconds, self._memory(memory, load.step), False)
 
-    def _scaled(self, cost: Cost, source: Load | None, target: Load | None) -> Cost:
-        if source is None or target is None:
-            return cost
-        more = target.step / source.step
-        memory = None if cost.memory is None else self.base + (cost.memory - self.base) * more
-        return Cost(cost.seconds * target.cell / source.cell, memory)
+    def _memory(self, known: list[tuple[float, float]], step: float) -> float | None:
+        """On the line through the smallest and the largest cell; of one size, from the least that any cell needed."""
+        if not known:
+            return None
+        (least, low), (most, high) = known[0], known[-1]
+        slope = (high - low) / (most - least) if most > least else (high - self.base) / most
+        return max(high + max(slope, 0.0) * (step - most), self.base)
 
     def _load(self, task: str, features: str, protocol: str) -> Load | None:
         """The load of a cell; ``None`` where the registry does not know the task, or nobody its size."""

@@ -40,7 +40,7 @@ class Load:
 def size_of(spec: DatasetSpec, features: str) -> Size | None:
     """The size of a data set: measured where it is here, else as its specification expects it; ``None``: not known.
 
-    Edges that papers quote are taken for undirected ones, which is right or twice too many.
+    Of edges that papers quote, MAGB and MMAG count both directions; MM-Graph does not say, and is taken not to.
     """
     if spec.source == "synthetic":
         mag = load_dataset(spec, features)
@@ -48,11 +48,12 @@ def size_of(spec: DatasetSpec, features: str) -> Size | None:
     if is_here(spec, features):
         meta = read_meta(dataset_folder(spec))
         return Size(meta.counts.nodes, meta.counts.directed_edges, sum(meta.features[features].values()))
-    nodes, edges = spec.counts.get("nodes"), spec.counts.get("undirected_edges", spec.quoted_edges)
-    parts = next((mirror.features[features] for mirror in spec.mirrors if features in mirror.features), None)
-    if nodes is None or edges is None or parts is None:
+    mirror = next((mirror for mirror in spec.mirrors if features in mirror.features), None)
+    if mirror is None or "nodes" not in spec.counts or spec.quoted_edges is None:
         return None
-    return Size(nodes, 2 * edges, sum(part.dim for part in parts.values()))
+    directions = 2 if mirror.layout == "mmgraph" else 1
+    width = sum(part.dim for part in mirror.features[features].values())
+    return Size(spec.counts["nodes"], directions * spec.quoted_edges, width)
 
 
 def load_of(task: TaskSpec, size: Size, training: Training) -> Load:
