@@ -74,7 +74,7 @@ def _print_report(report: ConflictReport) -> None:
             for c in report.cross_modal
         ],
         "Duplicates": [_duplicates_row(modality) for modality in report.modalities],
-        f"Test items with a duplicate in training (split of seed {SEED})": [
+        f"Test items with a duplicate in training (fixed split, or that of seed {SEED})": [
             {
                 "task": s.task,
                 "modality": s.modality,

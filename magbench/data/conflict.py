@@ -108,22 +108,27 @@ def _agreement(found: EdgeAgreement | None, num_nodes: int) -> AgreementFigures 
 
 
 def _worst(found: EdgeAgreement) -> tuple[Pair, ...]:
-    """The edges of the lowest cosine among those in conflict, no node twice."""
+    """The edges of the lowest cosine among those in conflict."""
+    order = np.argsort(found.cosine, kind="stable")[: int((found.conflict > 0.5).sum())]
+    chosen = order[_apart(found.edges[:, order])]
+    figures = zip(found.edges[:, chosen].T, found.cosine[chosen], found.conflict[chosen], strict=True)
+    return tuple(Pair((int(a), int(b)), float(cosine), float(conflict)) for (a, b), cosine, conflict in figures)
+
+
+def _apart(pairs: Index) -> list[int]:
+    """The places of the first pairs, int64 [2, P], that name no node twice; a thousand times as many are looked at."""
     taken: set[int] = set()
-    pairs: list[Pair] = []
-    for edge in np.argsort(found.cosine, kind="stable")[: 1000 * EXAMPLES]:
-        first, second = (int(node) for node in found.edges[:, edge])
-        if len(pairs) == EXAMPLES or found.conflict[edge] <= 0.5:
-            break
-        if not taken & {first, second}:
-            taken |= {first, second}
-            pairs.append(Pair((first, second), float(found.cosine[edge]), float(found.conflict[edge])))
-    return tuple(pairs)
+    places: list[int] = []
+    for place, pair in enumerate(pairs[:, : 1000 * EXAMPLES].T.tolist()):
+        if len(places) < EXAMPLES and taken.isdisjoint(pair):
+            taken.update(pair)
+            places.append(place)
+    return places
 
 
 def _duplicates(found: Duplicates) -> DuplicateFigures:
     groups = found.groups()
-    first = np.unique(found.content, return_index=True)[1]
+    near = np.unique(found.content, return_index=True)[1][found.near]
     return DuplicateFigures(
         basis=found.basis,
         exact_nodes=sum(map(len, groups)),
@@ -134,7 +139,7 @@ def _duplicates(found: Duplicates) -> DuplicateFigures:
         complete=found.complete,
         unreadable=found.unreadable,
         groups=tuple(_ints(group[:_GROUP]) for group in groups[:EXAMPLES]),
-        near=tuple((int(a), int(b)) for a, b in first[found.near[:, :EXAMPLES]].T),
+        near=tuple((int(a), int(b)) for a, b in near[:, _apart(near)].T),
     )
 
 

@@ -60,7 +60,7 @@ class AgreementFigures:
 
 @dataclass(frozen=True)
 class DuplicateFigures:
-    """The duplicates of a modality; ``groups`` and ``near`` are examples by node number."""
+    """The duplicates of a modality; ``groups`` and ``near`` (no node twice) are examples by node number."""
 
     basis: str
     exact_nodes: int
