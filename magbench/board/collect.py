@@ -15,7 +15,9 @@ from magbench.data.load import load_dataset
 from magbench.data.mag import MAG
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell
+from magbench.results.items import items_frame
 from magbench.results.study import read_studies
+from magbench.tasks.views import NodePrediction
 
 SAMPLE_SIZE = 24
 
@@ -75,6 +77,7 @@ def _report_cell(cell: StoredCell, registry: Registry, graphs: dict[str, MAG], w
         protocol=record.protocol,
         env=record.env,
         sample=_sample(cell, graphs[record.dataset.id], registry.task(record.task.id).label) if with_sample else [],
+        items=items_frame([cell], record.scores[0].metric)["value"].tolist() if record.scores else (),
     )
 
 
@@ -86,8 +89,10 @@ def _telemetry(measured: Mapping[str, float]) -> dict[str, float]:
 
 
 def _sample(cell: StoredCell, mag: MAG, label: str) -> list[Sample]:
-    """Test nodes spread evenly over the test part, the same for every method of a seed."""
+    """Test nodes spread evenly over the test part, the same for every method of a seed; none without classes."""
     prediction = cell.prediction()
+    if not isinstance(prediction, NodePrediction):
+        return []
     names = mag.classes[label]
     truth = np.asarray(mag[label])
     order = np.argsort(prediction.nodes, kind="stable")

@@ -92,7 +92,7 @@ def run(
             file=sys.stderr,
         )
         raise typer.Exit(130) from None
-    _conclude(cells, left, request.tasks[0].primary, out, json)
+    _conclude(cells, left, out, json)
 
 
 def _check(overwrite: str, budget: float | None, scheduler: str | None) -> None:
@@ -164,14 +164,14 @@ def _spent(cells: list[Cell], todo: list[Cell], kept: dict[tuple[str, int], floa
     return spent_seconds(stay) + sum(elsewhere)
 
 
-def _conclude(cells: list[Cell], left: list[Cell], metric: str, out: Path, json: bool) -> None:
+def _conclude(cells: list[Cell], left: list[Cell], out: Path, json: bool) -> None:
     """Print the table, write the report, say what failed and what was left out by the budget.
 
     Exit code 2 when a user's mistake made a cell fail, 1 for other failures.
     """
     from magbench.board.collect import write_run_report
     from magbench.cli.output import debug, print_json
-    from magbench.cli.results import show_table, table_rows
+    from magbench.cli.results import show_tables, table_rows
     from magbench.results.frame import StoredCell
     from magbench.run.cell import cannot_write
 
@@ -190,7 +190,7 @@ def _conclude(cells: list[Cell], left: list[Cell], metric: str, out: Path, json:
     if json:
         print_json(
             {
-                "results": table_rows(records, metric),
+                "results": table_rows(stored, None),
                 "failed": _failures(failed),
                 "not_run": _not_run(left),
                 "report": str(page),
@@ -198,7 +198,7 @@ def _conclude(cells: list[Cell], left: list[Cell], metric: str, out: Path, json:
         )
     else:
         if len(failed) < len(stored):
-            show_table(records, metric)
+            show_tables(stored, None)
         print(f"Report: {page}")
     _warn(stored)
     for failure in _failures(failed):
