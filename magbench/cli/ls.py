@@ -63,11 +63,15 @@ def _rows(registry: Any, kind: Kind) -> list[dict[str, Any]]:
             for e in registry.methods.values()
         ]
     if kind is Kind.DATASETS:
+        from magbench.data.place import is_here
+
         return [
             {
                 "data set": d.id,
                 "source": d.source,
-                "features": ", ".join(d.features),
+                "here": "yes" if is_here(d) else "no",
+                "features": d.features[0],
+                "other sets": len(d.features) - 1,
                 "nodes": d.counts.get("nodes"),
                 "licence": d.licence,
                 "title": d.title,

@@ -49,10 +49,13 @@ class Plan:
     scale: float = 1.0
     product: bool = False
 
+    def __post_init__(self) -> None:
+        self._total = float(self.row.sum())
+
     @property
     def mass(self) -> float:
         """Sum of all entries, scaled."""
-        return self.scale * float(self.row.sum())
+        return self.scale * self._total
 
     @property
     def scaled_entropy(self) -> float:
@@ -92,8 +95,9 @@ class Backend(Protocol):
     def distortion(self, plan: Plan) -> tuple[Any, float]:
         """T(plan) in a form that :meth:`solve` takes, and <T(plan), plan>; only one is alive at a time."""
 
-    def solve(self, distortion: Any, problem: Linear, g: Vector, n_sinkhorn: int) -> Solved:
-        """``n_sinkhorn`` sweeps from the column potential g; consumes T."""
+    def solve(self, distortion: Any, problem: Linear, g: Vector, n_sinkhorn: int, still: float) -> Solved:
+        """``n_sinkhorn`` sweeps from the column potential g, fewer where one moves no potential by more than ``still``
+        eps; consumes T."""
 
     def change(self, before: Plan, after: Plan) -> float:
         """sum |after - before|, after which ``before`` is not used any more."""
@@ -126,13 +130,21 @@ class Setting:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long to iterate, and how."""
+    """How long to iterate, and how.
+
+    With ``tol`` the linear problems are solved inexactly, each only as far as the last outer iteration's change makes
+    worth while; the marginal error of the last one certifies the end. Without it, all sweeps are done.
+    """
 
     n_outer: int
     n_sinkhorn: int
     tol: float | None
     mass_step: bool = True
     gw_mass_norm: bool = False
+
+    def still(self, change: float) -> float:
+        """Movement of the potentials, in units of eps, at which sweeps end after an outer iteration of ``change``."""
+        return 0.0 if self.tol is None else 0.1 * change
 
     def settled(self, step: Step) -> bool:
         """Whether an outer iteration counts as converged."""
@@ -182,11 +194,11 @@ def descend_plain(backend: Backend, setting: Setting, schedule: Schedule, start:
     plan, f, g = start
     distortion, _ = backend.distortion(plan)
     history: list[Step] = []
-    converged = False
+    converged, change = False, 1.0
     for _ in range(schedule.n_outer):
         structure = 2.0 * setting.alpha / (plan.mass if schedule.gw_mass_norm else 1.0)
         problem = setting.linear(structure, 1.0 - setting.alpha)
-        solved = backend.solve(distortion, problem, g, schedule.n_sinkhorn)
+        solved = backend.solve(distortion, problem, g, schedule.n_sinkhorn, schedule.still(change))
         f, g = solved.f, solved.g
         residual = setting.row.residual(solved.plan.row, f)
         distortion, inner = backend.distortion(solved.plan)
@@ -223,23 +235,24 @@ def _rescale(setting: Setting, schedule: Schedule, plan: Plan, quadratic: float)
 def descend_joint(backend: Backend, setting: Setting, schedule: Schedule, first: Iterate, second: Iterate) -> Descent:
     """Minimise the joint objective over two plans of equal mass, each in turn."""
     history: list[Step] = []
-    converged = False
+    converged, change = False, 1.0
     for _ in range(schedule.n_outer):
+        sweeps = schedule.n_sinkhorn, schedule.still(change)
         if second.plan is not first.plan:
             backend.release(second.plan)
-        second, _, errors, sweeps = _joint_half(backend, setting, first.plan, second.g, schedule.n_sinkhorn)
+        second, _, errors, done = _joint_half(backend, setting, first.plan, second.g, *sweeps)
         before = first.plan
         if second.plan.mass > VANISHED:
-            first, structure, error, more = _joint_half(backend, setting, second.plan, first.g, schedule.n_sinkhorn)
+            first, structure, error, more = _joint_half(backend, setting, second.plan, first.g, *sweeps)
         if min(first.plan.mass, second.plan.mass) <= VANISHED:
             # Nothing is transported any more: the next linear problem would have eps = 0.
             first.plan.scale = second.plan.scale = 0.0
             objective = _joint_objective(setting, first.plan, second.plan, 0.0)
-            history.append(Step(objective, 1.0, 0.0, errors, sweeps))
+            history.append(Step(objective, 1.0, 0.0, errors, done))
             break
         objective = _joint_objective(setting, first.plan, second.plan, structure)
         change = backend.change(before, first.plan) / max(first.plan.mass, 1e-30)
-        history.append(Step(objective, change, first.plan.mass, max(errors, error), sweeps + more))
+        history.append(Step(objective, change, first.plan.mass, max(errors, error), done + more))
         converged = schedule.settled(history[-1])
         if converged and schedule.tol is not None:
             break
@@ -247,7 +260,7 @@ def descend_joint(backend: Backend, setting: Setting, schedule: Schedule, first:
 
 
 def _joint_half(
-    backend: Backend, setting: Setting, given: Plan, g: Vector, n_sinkhorn: int
+    backend: Backend, setting: Setting, given: Plan, g: Vector, n_sinkhorn: int, still: float
 ) -> tuple[Iterate, float, float, int]:
     """The best plan against ``given``, scaled to equal mass.
 
@@ -261,7 +274,7 @@ def _joint_half(
     constant = row + col + setting.eps * given.scaled_entropy
     problem = setting.linear(setting.alpha, 0.5 * (1.0 - setting.alpha), constant, mass)
     distortion, _ = backend.distortion(given)
-    solved = backend.solve(distortion, problem, g, n_sinkhorn)
+    solved = backend.solve(distortion, problem, g, n_sinkhorn, still)
     plan = solved.plan
     residual = setting.row.residual(plan.row, solved.f, mass)
     structure = solved.cost - problem.anchor * plan.linear - constant * plan.mass

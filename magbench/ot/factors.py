@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -40,17 +41,31 @@ class CosineFactors:
                 " must be [N, N]."
             )
 
+    @cached_property
+    def unit(self) -> Tensor:
+        """The states ``[N, d]`` scaled to length 1."""
+        return unit_rows(self.Z.detach())
+
+    @cached_property
+    def mean(self) -> float:
+        """Mean cosine distance of all N^2 pairs."""
+        n = len(self.unit)
+        return float((n * n - self.unit.double().sum(0).square().sum()) / (n * n))
+
     @torch.no_grad()
     def dense(self) -> Tensor:
         """The cost ``[N, N]`` of one problem."""
-        return modality_cost(self.Z) if self.cost is None else self.cost
+        if self.cost is not None:
+            return self.cost
+        if self.mean < _SMALLEST_MEAN:
+            return modality_cost(self.Z)
+        one, scale = self.unit.new_ones(()), 1.0 / self.mean
+        cost = torch.addmm(one, self.unit, self.unit.t(), beta=scale, alpha=-scale)
+        return cost.clamp_min_(0.0).fill_diagonal_(0.0)
 
-    @torch.no_grad()
     def low_rank(self, dense: Tensor) -> Factors | None:
         """The factors of ``dense``; None where they would not pay (d > 2N/3) or not be exact (zero or equal rows)."""
-        unit = unit_rows(self.Z)
-        n, d = unit.shape
-        mean = float((n * n - unit.double().sum(0).square().sum()) / (n * n))
-        if 3 * d > 2 * n or mean < _SMALLEST_MEAN or bool((unit.abs().amax(1) == 0).any()):
+        n, d = self.unit.shape
+        if 3 * d > 2 * n or self.mean < _SMALLEST_MEAN or bool((self.unit.abs().amax(1) == 0).any()):
             return None
-        return Factors(unit.contiguous().numpy(), 1.0 / mean, dense.numpy())
+        return Factors(self.unit.contiguous().numpy(), 1.0 / self.mean, dense.numpy())

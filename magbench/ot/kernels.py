@@ -19,8 +19,8 @@ from magbench.numba_cache import compiled
 Array = Any
 Number = Any
 _SUMS = {"reassoc", "contract", "nsz", "arcp"}
-_MAXIMA = _SUMS | {"nnan"}
-_BLOCK = 16
+_BLOCK = 8
+"""Rows summed both ways while they are in the cache."""
 _FLUSH32, _FLUSH64 = -80.0, -700.0
 """Log entries of the kernel below which it is 0: far below any sum that counts, and subnormal numbers are slow."""
 
@@ -118,6 +118,31 @@ def _log_of(x: Number) -> Any:
     return _log32 if x == types.float32 else _log64
 
 
+def _top(x: Array) -> Number:
+    """Largest number of a vector, NaN where it holds one. Compared as integers, which vectorises; floats do not."""
+    raise NotImplementedError
+
+
+def _top32(x: Array) -> Number:
+    # Negative numbers' bits, all but the sign inverted, make integers of the numbers' order.
+    bits, best = x.view(np.int32), np.int32(-(2**31))
+    for j in range(len(bits)):
+        best = max(best, bits[j] ^ ((bits[j] >> np.int32(31)) & np.int32(2**31 - 1)))
+    return np.int32(best ^ ((best >> np.int32(31)) & np.int32(2**31 - 1))).view(np.float32)
+
+
+def _top64(x: Array) -> Number:
+    bits, best = x.view(np.int64), np.int64(-(2**63))
+    for j in range(len(bits)):
+        best = max(best, bits[j] ^ ((bits[j] >> np.int64(63)) & np.int64(2**63 - 1)))
+    return np.int64(best ^ ((best >> np.int64(63)) & np.int64(2**63 - 1))).view(np.float64)
+
+
+@overload(_top, jit_options={"nogil": True})
+def _top_of(x: Array) -> Any:
+    return _top32 if x.dtype == types.float32 else _top64
+
+
 def _flush(x: Number) -> Number:
     """Smallest log entry of the kernel that is kept, of the type of x."""
     raise NotImplementedError
@@ -137,44 +162,56 @@ def _flush_of(x: Number) -> Any:
 
 
 @compiled(fastmath=_SUMS)
-def square_matvec(C: Array, x: Array, out: Array) -> None:
-    """out_i = sum_k C_ik^2 x_k."""
+def asymmetry(C: Array, x: Array) -> float:
+    """max_i |(C x - C' x)_i|, summed in float64 (``x`` is)."""
+    gap = np.zeros(len(x))
+    for i in range(len(x)):
+        row, total = C[i], 0.0
+        for k in range(len(x)):
+            total += row[k] * x[k]
+            gap[k] -= x[i] * row[k]
+        gap[i] += total
+    return float(_top(np.abs(gap)))
+
+
+@compiled(fastmath=_SUMS)
+def matvecs(C: Array, x: Array, squares: Array, products: Array) -> None:
+    """squares_i = sum_k C_ik^2 x_k and products_i = sum_k C_ik x_k."""
     for i in range(C.shape[0]):
         row = C[i]
-        total = x.dtype.type(0.0)
+        square, product = x.dtype.type(0.0), x.dtype.type(0.0)
         for k in range(len(x)):
-            total += row[k] * row[k] * x[k]
-        out[i] = total
+            term = row[k] * x[k]
+            product += term
+            square += row[k] * term
+        squares[i], products[i] = square, product
 
 
 @compiled(fastmath={"contract", "nsz"})
-def scale_into(G: Array, weight: float, M: Array, anchor: float, H: Array) -> None:
-    """H = weight G + anchor M; ``M`` may have no rows (no anchor) and ``H`` may be ``G``."""
+def reduce_cold(G: Array, weight: float, M: Array, anchor: float, gamma: Array, H: Array, K: Array, phi: Array) -> None:
+    """H = weight G + anchor M, phi_i = -max_j (H_ij + gamma_j), K = exp(phi + gamma + H).
+
+    Rows of K have maximum 1, so none underflows. ``G`` and ``M`` may have no rows (no such term); ``H`` may be ``G``.
+    """
     w, a = H.dtype.type(weight), H.dtype.type(anchor)
-    for i in range(G.shape[0]):
-        g, h = G[i], H[i]
-        if M.shape[0] == 0:
-            for j in range(len(g)):
-                h[j] = w * g[j]
-        else:
-            m = M[i]
-            for j in range(len(g)):
-                h[j] = w * g[j] + a * m[j]
-
-
-@compiled(fastmath=_MAXIMA)
-def absorb_cold(H: Array, gamma: Array, K: Array, phi: Array) -> None:
-    """phi_i = -max_j (H_ij + gamma_j) and K = exp(phi + gamma + H): rows have maximum 1, so none underflows."""
     flush, zero = _flush(H[0, 0]), H.dtype.type(0.0)
     for i in range(H.shape[0]):
         h, k = H[i], K[i]
-        top = h[0] + gamma[0]
-        for j in range(len(gamma)):
-            value = h[j] + gamma[j]
-            k[j] = value
-            top = value if value > top else top
+        if G.shape[0] == 0:
+            h[:] = zero
+        else:
+            g = G[i]
+            for j in range(len(h)):
+                h[j] = w * g[j]
+        if M.shape[0] > 0:
+            m = M[i]
+            for j in range(len(h)):
+                h[j] += a * m[j]
+        for j in range(len(h)):
+            k[j] = h[j] + gamma[j]
+        top = _top(k)
         phi[i] = -top
-        for j in range(len(gamma)):
+        for j in range(len(h)):
             value = k[j] - top
             kept = _exp(value if value > flush else flush)
             k[j] = kept if value > flush else zero
@@ -196,12 +233,10 @@ def absorb(H: Array, phi: Array, gamma: Array, K: Array) -> None:
 @compiled(fastmath=_SUMS)
 def log_weighted_sum(w: Array, rate: float, base: Array, log_s: Array) -> Number:
     """log sum_i w_i exp(-rate (base_i + log_s_i))."""
-    top = -rate * (base[0] + log_s[0])
-    for i in range(1, len(w)):
-        top = max(top, -rate * (base[i] + log_s[i]))
-    total = 0.0
+    logs = -rate * (base + log_s)
+    top, total = _top(logs), 0.0
     for i in range(len(w)):
-        total += w[i] * _exp(max(-rate * (base[i] + log_s[i]) - top, -80.0))
+        total += w[i] * _exp(max(logs[i] - top, -80.0))
     return top + np.log(total)
 
 
@@ -242,10 +277,9 @@ def sweeps(
     """
     n, m = K.shape
     new_log_a, new_a = np.empty_like(log_a), np.empty_like(a)
-    new_log_b, acc = np.empty_like(log_b), np.empty_like(sums)
+    new_log_b, acc, moves = np.empty_like(log_b), np.empty_like(sums), np.empty_like(log_b)
     zero, flush = K.dtype.type(0.0), _flush(K[0, 0])
     for done in range(n_iter):
-        largest = zero
         acc[:] = zero
         for start in range(0, n, _BLOCK):
             stop = min(start + _BLOCK, n)
@@ -268,7 +302,6 @@ def sweeps(
                 value = lag_row[i] - kappa_row[i] * _log(new_a[i])
                 new_log_a[i] = value
                 new_a[i] = mu[i] * _exp(min(max(value, flush), -flush))
-                largest = max(largest, abs(value))
             for i in range(start, quads, 4):
                 k0, k1, k2, k3 = K[i], K[i + 1], K[i + 2], K[i + 3]
                 a0, a1, a2, a3 = new_a[i], new_a[i + 1], new_a[i + 2], new_a[i + 3]
@@ -279,9 +312,8 @@ def sweeps(
                 for j in range(m):
                     acc[j] += k0[j] * a0
         for j in range(m):
-            value = lag_col[j] - kappa_col[j] * _log(acc[j])
-            new_log_b[j] = value
-            largest = max(largest, abs(value))
+            new_log_b[j] = lag_col[j] - kappa_col[j] * _log(acc[j])
+        largest = max(_top(np.abs(new_log_a)), _top(np.abs(new_log_b)))
         if not largest < trust:  # also true for NaN
             return done, UNTRUSTED
         lift = 0.0
@@ -290,10 +322,9 @@ def sweeps(
             right = log_weighted_sum(nu, rates[1], base_col, new_log_b)
             lift = min(max((left - right) / (rates[0] + rates[1]), -drift), drift)
         shift, grown = K.dtype.type(lift), K.dtype.type(np.exp(lift))
-        moved = zero
         for j in range(m):
             value = new_log_b[j] - shift
-            moved = max(moved, abs(value - log_b[j]))
+            moves[j] = abs(value - log_b[j])
             log_b[j] = value
             b[j] = nu[j] * _exp(value)
             sums[j] = acc[j] * grown
@@ -303,23 +334,20 @@ def sweeps(
         largest = max(largest, abs(shift))
         if largest > drift:
             return done + 1, DRIFTED
-        if moved <= still and done > 0:
+        if _top(moves) <= still and done > 0:
             return done + 1, DONE
     return n_iter, DONE
 
 
-@compiled(fastmath=_MAXIMA)
+@compiled(fastmath=_SUMS)
 def log_row_sums(H: Array, shift: Array, out: Array) -> None:
     """out_i = log sum_j exp(H_ij + shift_j)."""
     flush = _flush(H[0, 0])
     for i in range(H.shape[0]):
-        h = H[i]
-        top = h[0] + shift[0]
-        for j in range(len(shift)):
-            top = max(top, h[j] + shift[j])
-        total = 0.0
-        for j in range(len(shift)):
-            total += _exp(max(h[j] + shift[j] - top, flush))
+        logs = H[i] + shift
+        top, total = _top(logs), 0.0
+        for j in range(len(logs)):
+            total += _exp(max(logs[j] - top, flush))
         out[i] = top + np.log(total)
 
 

@@ -113,7 +113,8 @@ class NumbaBackend:
         self.Cx = Cx.dense if isinstance(Cx, Factors) else Cx
         self.dtype = self.Cx.dtype
         self.Cy = GraphCost(Cy)
-        self.M = np.empty((0, 0), self.dtype) if M is None else M
+        self.nothing = np.empty((0, 0), self.dtype)
+        self.M = self.nothing if M is None else M
         self.mu, self.nu = mu.astype(self.dtype), nu.astype(self.dtype)
         self.log_mu, self.log_nu = np.log(mu), np.log(nu)
         self.structure, self.matmul = structure, matmul
@@ -125,20 +126,19 @@ class NumbaBackend:
 
     def start(self, values: Array | None, linear: float = 0.0, entropy: float = 0.0) -> Plan:
         """The plan with the given entries (mu nu' if None), of which <M, P> and <P, log P / mu nu'> are known."""
-        product = values is None
         buffer = self._plan()
         if values is None:
             np.multiply.outer(self.mu, self.nu, out=buffer)
-        else:
-            buffer[:] = values
-        row, col = buffer.sum(1, dtype=np.float64), buffer.sum(0, dtype=np.float64)
-        return Plan(buffer, row, col, entropy, linear, product=product)
+            mu, nu = self.mu.astype(np.float64), self.nu.astype(np.float64)
+            return Plan(buffer, mu * nu.sum(), nu * mu.sum(), entropy, linear, product=True)
+        buffer[:] = values
+        return Plan(buffer, buffer.sum(1, dtype=np.float64), buffer.sum(0, dtype=np.float64), entropy, linear)
 
     def distortion(self, plan: Plan) -> tuple[Distortion, float]:
         """T(plan) and <T(plan), plan>."""
         if not self.structure:
             return Distortion(None, np.zeros(len(self.mu)), np.zeros(len(self.nu)), 0.0, plan), 0.0
-        row, col = self._squares(self.Cx, plan.row), self._squares(self.Cy.dense, plan.col)
+        (row, _), (col, lift) = self._products(self.Cx, plan.row), self._products(self.Cy.dense, plan.col)
         weight, inner = 1.0, 0.0
         core = self.reduced
         if plan.product:
@@ -152,8 +152,7 @@ class NumbaBackend:
             self.matmul(self.factors.unit, thin[1], core)
             # The constant part of Cx P Cy depends on the column alone.
             weight = -self.factors.scale
-            lift = self.factors.scale * (self.Cy.dense @ plan.col.astype(self.dtype)).astype(np.float64)
-            col -= 2.0 * lift
+            col -= 2.0 * self.factors.scale * lift
             inner = float(np.vdot(thin[0], thin[1]))
         else:
             self.Cy.times(plan.values, self.matmul, self.kernel)
@@ -162,14 +161,14 @@ class NumbaBackend:
         value = float(row @ plan.row) + float(col @ plan.col) - 2.0 * weight * inner
         return Distortion(core, row, col, weight, plan), plan.scale**2 * value
 
-    def solve(self, distortion: Distortion, problem: Linear, g: Vector, n_sinkhorn: int) -> Solved:
+    def solve(self, distortion: Distortion, problem: Linear, g: Vector, n_sinkhorn: int, still: float) -> Solved:
         """Sinkhorn sweeps around absorbed potentials, in the log domain where those fail."""
         eps, scale = problem.eps, problem.structure * distortion.plan.scale
         R = (scale * distortion.row + problem.constant) / eps
         S = scale * distortion.col / eps
-        self._reduce(distortion, 2.0 * scale * distortion.weight / eps, -problem.anchor / eps)
-        state = _Sweeps(self, problem, R, S, g / eps - S)
-        state.run(n_sinkhorn)
+        weights = 2.0 * scale * distortion.weight / eps, -problem.anchor / eps
+        state = _Sweeps(self, problem, R, S, g / eps - S, distortion.core, weights)
+        state.run(n_sinkhorn, max(still, _STILL[self.dtype]))
         buffer, row = self._plan(), np.empty_like(self.mu)
         reduced, linear = kernels.plan_of(self.kernel, state.a, state.b, self.reduced, self.M, buffer, row)
         rows = row.astype(np.float64)
@@ -189,19 +188,11 @@ class NumbaBackend:
         """Take back the memory of a plan."""
         self._free.append(plan.values)
 
-    def _reduce(self, distortion: Distortion, weight: float, anchor: float) -> None:
-        """The reduced cost H = weight core + anchor M, in place of T's core."""
-        if distortion.core is not None:
-            kernels.scale_into(distortion.core, weight, self.M, anchor, self.reduced)
-        elif len(self.M):
-            np.multiply(self.M, self.dtype.type(anchor), out=self.reduced)
-        else:
-            self.reduced[:] = 0.0
-
-    def _squares(self, C: Array, x: Vector) -> Vector:
-        out = np.empty(len(C), self.dtype)
-        kernels.square_matvec(C, x.astype(self.dtype), out)
-        return out.astype(np.float64)
+    def _products(self, C: Array, x: Vector) -> tuple[Vector, Vector]:
+        """C^2 x (squares of entries) and C x."""
+        squares, products = np.empty((2, len(C)), self.dtype)
+        kernels.matvecs(C, x.astype(self.dtype), squares, products)
+        return squares.astype(np.float64), products.astype(np.float64)
 
     def _new(self) -> Array:
         return np.empty((len(self.mu), len(self.nu)), self.dtype)
@@ -211,28 +202,43 @@ class NumbaBackend:
 
 
 class _Sweeps:
-    """The inner loop around one reduced cost; phi, gamma are the absorbed potentials, (a, b) the scalings on top."""
+    """The inner loop around one reduced cost H = w core + w' M, which is left in place of the core.
 
-    def __init__(self, backend: NumbaBackend, problem: Linear, R: Vector, S: Vector, gamma: Vector) -> None:
+    phi, gamma are the absorbed potentials, (a, b) the scalings on top.
+    """
+
+    def __init__(
+        self,
+        backend: NumbaBackend,
+        problem: Linear,
+        R: Vector,
+        S: Vector,
+        gamma: Vector,
+        core: Array | None,
+        weights: tuple[float, float],
+    ) -> None:
         self.backend, self.problem = backend, problem
         self.R, self.S, self.done = R, S, 0
         dtype = backend.dtype
         self.rates = problem.rates or (0.0, 0.0)
         self.kappas = problem.kappa_row.astype(dtype), problem.kappa_col.astype(dtype)
         phi, self.gamma = np.empty_like(backend.mu), self._rounded(gamma)
-        kernels.absorb_cold(backend.reduced, gamma.astype(dtype), backend.kernel, phi)
+        core = backend.nothing if core is None else core
+        kernels.reduce_cold(
+            core, weights[0], backend.M, weights[1], gamma.astype(dtype), backend.reduced, backend.kernel, phi
+        )
         self.phi = phi.astype(np.float64)
         self._reset()
 
-    def run(self, n_iter: int) -> None:
-        """Do ``n_iter`` sweeps, fewer where nothing moves any more."""
+    def run(self, n_iter: int, still: float) -> None:
+        """Do ``n_iter`` sweeps, fewer where one moves no potential by more than ``still``."""
         backend, dtype = self.backend, self.backend.dtype
         left = n_iter
         while left > 0:
             used, status = kernels.sweeps(
                 backend.kernel, backend.mu, backend.nu, *self._lags(), *self.kappas, self.phi + self.R,
                 self.gamma + self.S, self.rates, self.b, self.log_a, self.log_b, self.a, self.sums, left,
-                _DRIFT[dtype], _TRUST[dtype], _STILL[dtype],
+                _DRIFT[dtype], _TRUST[dtype], still,
             )  # fmt: skip
             left -= used
             self.done += used

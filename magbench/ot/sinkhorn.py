@@ -24,11 +24,12 @@ from torch import Tensor
 
 
 class SinkhornResult(NamedTuple):
-    """Potentials f ``[Nx]``, g ``[Ny]`` in units of the cost, and the plan ``[Nx, Ny]`` they define."""
+    """Potentials f ``[Nx]``, g ``[Ny]`` in units of the cost, the plan ``[Nx, Ny]`` they define, the sweeps done."""
 
     f: Tensor
     g: Tensor
     plan: Tensor
+    sweeps: int
 
 
 class Problem(NamedTuple):
@@ -83,13 +84,14 @@ def shift(p: Problem, f: Tensor, g: Tensor) -> float:
     return p.eps * min(max((left - right) / (row + col), -limit), limit)
 
 
-def sinkhorn(problem: Problem, g: Tensor, n_iter: int, *, domain: str = "auto") -> SinkhornResult:
-    """Run ``n_iter`` sweeps from the column potential g (the row potential follows from it).
+def sinkhorn(problem: Problem, g: Tensor, n_iter: int, *, still: float = 0.0, domain: str = "auto") -> SinkhornResult:
+    """Run up to ``n_iter`` sweeps from the column potential g (the row potential follows from it).
 
     Args:
         problem: the linear problem; zero weights are allowed and give zero rows or columns of the plan.
         g: column potential ``[Ny]`` to start from.
         n_iter: number of sweeps, at least 1.
+        still: sweeps end where one in the kernel domain moves no column potential by more, in units of eps; 0: all run.
         domain: ``"auto"`` (absorbed kernel, log domain where that fails) or ``"log"`` (log domain throughout).
     """
     f, left = torch.zeros_like(problem.mu), n_iter
@@ -97,8 +99,10 @@ def sinkhorn(problem: Problem, g: Tensor, n_iter: int, *, domain: str = "auto") 
     plan: Tensor | None = None
     while left > 0:
         if kernel is not None:
-            f, g, used, plan = _kernel_sweeps(problem, kernel, f, g, left)
+            f, g, used, plan, ended = _kernel_sweeps(problem, kernel, f, g, left, still)
             left -= used
+            if ended:
+                break
         if left > 0 and plan is None:
             f, g = _log_sweep(problem, f, g)
             left -= 1
@@ -107,7 +111,7 @@ def sinkhorn(problem: Problem, g: Tensor, n_iter: int, *, domain: str = "auto") 
             plan = None
     if plan is None:
         plan = _absorb(problem, f, g).K.mul_(problem.mu[:, None]).mul_(problem.nu[None, :])
-    return SinkhornResult(f, g, plan)
+    return SinkhornResult(f, g, plan, n_iter - left)
 
 
 def _absorb(p: Problem, f: Tensor, g: Tensor) -> _Kernel:
@@ -136,9 +140,9 @@ def _log_sweep(p: Problem, f: Tensor, g: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _kernel_sweeps(
-    p: Problem, kernel: _Kernel, f: Tensor, g: Tensor, n_iter: int
-) -> tuple[Tensor, Tensor, int, Tensor | None]:
-    """Up to ``n_iter`` sweeps around one kernel; returns (f, g, sweeps done, plan).
+    p: Problem, kernel: _Kernel, f: Tensor, g: Tensor, n_iter: int, still: float
+) -> tuple[Tensor, Tensor, int, Tensor | None, bool]:
+    """Up to ``n_iter`` sweeps around one kernel; returns (f, g, sweeps done, plan, whether they ended standing still).
 
     Stops early with the plan where the scalings drifted and the kernel must be absorbed anew, and without it where the
     sums left the floating-point range: the caller then takes a log-domain sweep from (f, g).
@@ -146,19 +150,20 @@ def _kernel_sweeps(
     K, f0, g0 = kernel
     lag_f, lag_g = (p.kappa_row - 1.0) * f0 / p.eps, (p.kappa_col - 1.0) * g0 / p.eps
     b = p.nu * torch.exp((g - g0) / p.eps)
-    kept, used = p.mu, 0
+    kept, used, ended = p.mu, 0, False
     while used < n_iter:
         log_a = lag_f - p.kappa_row * torch.mv(K, b).log_()
         a = p.mu * log_a.exp()
         log_b = lag_g - p.kappa_col * torch.mv(K.t(), a).log_()
         drift = float(torch.maximum(log_a.abs().max(), log_b.abs().max()))
         if not drift < _TRUST[p.cost.dtype]:  # also true for NaN and inf: this sweep is not trusted
-            return f, g, used, None
+            return f, g, used, None, False
         used += 1
-        f, g = f0 + p.eps * log_a, g0 + p.eps * log_b
+        last, f, g = g, f0 + p.eps * log_a, g0 + p.eps * log_b
         t = shift(p, f, g)
         f, g = f + t, g - t
         kept, b = a * math.exp(t / p.eps), p.nu * torch.exp(log_b - t / p.eps)
-        if drift > _DRIFT[p.cost.dtype]:
+        ended = still > 0.0 and used > 1 and float((g - last).abs().max()) <= still * p.eps
+        if ended or drift > _DRIFT[p.cost.dtype]:
             break
-    return f, g, used, (K * kept[:, None]).mul_(b[None, :])
+    return f, g, used, (K * kept[:, None]).mul_(b[None, :]), ended

@@ -34,23 +34,22 @@ class TorchBackend:
         values = squared_distortion(self.Cx, self.Cy, plan.values)
         return (values, plan), plan.scale**2 * _inner(values, plan.values)
 
-    def solve(self, distortion: Any, problem: Linear, g: Vector, n_sinkhorn: int) -> Solved:
-        """``n_sinkhorn`` sweeps from the column potential g."""
+    def solve(self, distortion: Any, problem: Linear, g: Vector, n_sinkhorn: int, still: float) -> Solved:
+        """``n_sinkhorn`` sweeps from the column potential g, fewer where one moves no potential by over ``still``."""
         values, plan = distortion
         cost = values * (problem.structure * (plan.scale if self.structure else 1.0)) + problem.constant
         if self.M is not None:
             cost.add_(self.M, alpha=problem.anchor)
         kappas = self._vector(problem.kappa_row), self._vector(problem.kappa_col)
-        solved = sinkhorn(
-            Problem(cost, self.mu, self.nu, problem.eps, *kappas, problem.rates), self._vector(g), n_sinkhorn
-        )
+        linear = Problem(cost, self.mu, self.nu, problem.eps, *kappas, problem.rates)
+        solved = sinkhorn(linear, self._vector(g), n_sinkhorn, still=still)
         row, col = _numpy(solved.plan.sum(1)), _numpy(solved.plan.sum(0))
         f, g = _numpy(solved.f), _numpy(solved.g)
         inner = _inner(cost, solved.plan)
-        linear = 0.0 if self.M is None else _inner(self.M, solved.plan)
+        anchor = 0.0 if self.M is None else _inner(self.M, solved.plan)
         # P = mu nu' exp((f + g - C) / eps), so <P, log P / mu nu'> needs no logarithm of N^2 entries.
         entropy = (float(row @ f) + float(col @ g) - inner) / problem.eps
-        return Solved(Plan(solved.plan, row, col, entropy, linear), f, g, inner, n_sinkhorn)
+        return Solved(Plan(solved.plan, row, col, entropy, anchor), f, g, inner, solved.sweeps)
 
     def change(self, before: Plan, after: Plan) -> float:
         """sum |after - before|."""

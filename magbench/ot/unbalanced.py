@@ -17,7 +17,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -26,9 +27,19 @@ from torch import Tensor
 
 from magbench.checks import choice
 from magbench.errors import DataError, MagbenchWarning, OptionError
-from magbench.ot.descent import UNSETTLED, Descent, Iterate, Plan, Schedule, Step, descend_joint, descend_plain
+from magbench.ot.descent import (
+    UNSETTLED,
+    Descent,
+    Iterate,
+    Plan,
+    Schedule,
+    Setting,
+    Step,
+    descend_joint,
+    descend_plain,
+)
 from magbench.ot.factors import CosineFactors
-from magbench.ot.matmul import torch_matmul
+from magbench.ot.matmul import fast_float32, torch_matmul
 from magbench.ot.numba_backend import NumbaBackend
 from magbench.ot.problem import UFGWProblem, check_iterations, check_problem
 from magbench.ot.torch_backend import TorchBackend
@@ -93,7 +104,7 @@ def ufgw(
     n_outer: int = 5,
     n_sinkhorn: int = 20,
     tol: float | None = None,
-    init: UFGWResult | Tensor | None = None,
+    init: UFGWResult | Tensor | str | None = None,
     backend: str = "auto",
 ) -> UFGWResult:
     """Solve one unbalanced fused Gromov-Wasserstein problem; no gradient flows through it.
@@ -117,10 +128,13 @@ def ufgw(
         gw_mass_norm: divide the structure term's local cost by the plan's mass (plain only), so that small plans feel
             structure as strongly as large ones.
         n_outer: outer iterations, at most.
-        n_sinkhorn: Sinkhorn sweeps in each linear problem (fewer where the potentials move by rounding only).
+        n_sinkhorn: Sinkhorn sweeps in each linear problem, at most: fewer where the potentials move by rounding only,
+            or, with ``tol``, by less than a tenth of the last plan change.
         tol: stop when an outer iteration changes the plan by less and leaves a smaller ``marginal_error``, in relative
             L1 norms (see :class:`magbench.ot.descent.Step`); None runs all iterations.
-        init: a plan ``[Nx, Ny]`` or an earlier result (its potentials are used too) to start from; default mu nu'.
+        init: a plan ``[Nx, Ny]`` or an earlier result (its potentials are used too) to start from; ``"anchor"``: the
+            plan of M alone (alpha = 0), which costs no matrix product and, where M is informative, spares outer
+            iterations; default mu nu'. The problem is not convex: another start may end in another optimum.
         backend: ``"numba"`` (CPU), ``"torch"`` (any device) or ``"auto"``: numba for costs on a CPU.
 
     Raises:
@@ -198,10 +212,11 @@ def _one_problem(Cx: Tensor | CosineFactors) -> Tensor:
 
 
 class _Init:
-    """Where to begin, in full size: plans (None: mu nu') and potentials."""
+    """Where to begin, in full size: plans (None: mu nu'), potentials, and whether the anchor's plan comes first."""
 
-    def __init__(self, problem: UFGWProblem, init: UFGWResult | Tensor | None) -> None:
+    def __init__(self, problem: UFGWProblem, init: UFGWResult | Tensor | str | None) -> None:
         n, m = len(problem.Cx), len(problem.Cy)
+        self.anchored = isinstance(init, str)
         self.potentials = np.zeros(n), np.zeros(m)
         self.first = self.second = init.detach() if isinstance(init, Tensor) else None
         if isinstance(init, UFGWResult):
@@ -210,7 +225,11 @@ class _Init:
             self.potentials = f, g
 
 
-def _checked_init(problem: UFGWProblem, init: UFGWResult | Tensor | None) -> _Init:
+def _checked_init(problem: UFGWProblem, init: UFGWResult | Tensor | str | None) -> _Init:
+    if isinstance(init, str):
+        choice("init", init, ("anchor",))
+        if problem.M is None:
+            raise OptionError("init='anchor' needs an anchor M of a weight 1 - alpha above 0; give M, or no init.")
     found, shape = _Init(problem, init), (len(problem.Cx), len(problem.Cy))
     if found.first is not None and found.first.shape != shape:
         raise OptionError(f"init has the shape {tuple(found.first.shape)}; it must be {shape}.")
@@ -244,13 +263,26 @@ def _solve(
         backend = TorchBackend(part.Cx, part.Cy, part.M, setting.row.weights, setting.col.weights, structure=structure)
     f, g = init.potentials[0][rows], init.potentials[1][cols]
     first = Iterate(_start(backend, part, _chosen(init.first, rows, cols, whole)), f, g)
-    if kl == "plain":
-        end = descend_plain(backend, setting, schedule, first)
-    else:
-        same = init.second is init.first
-        second = first if same else Iterate(_start(backend, part, _chosen(init.second, rows, cols, whole)), f, g)
-        end = descend_joint(backend, setting, schedule, first, second)
+    second = first
+    if init.second is not init.first:
+        second = Iterate(_start(backend, part, _chosen(init.second, rows, cols, whole)), f, g)
+    with fast_float32(problem.Cx.device) if on_cpu else nullcontext():
+        if init.anchored:
+            backend.structure = False
+            once = replace(schedule, n_outer=1, tol=None)
+            begun = _descend(backend, replace(setting, alpha=0.0), once, kl, first, second)
+            first, second = begun.first, begun.second or begun.first
+            backend.structure = structure
+        end = _descend(backend, setting, schedule, kl, first, second)
     return _result(end, problem, rows, cols)
+
+
+def _descend(
+    backend: NumbaBackend | TorchBackend, setting: Setting, schedule: Schedule, kl: str, first: Iterate, second: Iterate
+) -> Descent:
+    if kl == "plain":
+        return descend_plain(backend, setting, schedule, first)
+    return descend_joint(backend, setting, schedule, first, second)
 
 
 def _chosen(plan: Tensor | None, rows: NDArray[np.bool_], cols: NDArray[np.bool_], whole: bool) -> Tensor | None:

@@ -1,7 +1,8 @@
 """magbench's own solver behind one door: whatever is measured of it is made here.
 
-Three ways in: :func:`magbench.ot.ufgw` with the modality cost as factors (what OptiMAG does) or as a matrix (all that
-peers can use), and the compiled backend on numpy's BLAS, which needs no torch.
+Four ways in: :func:`magbench.ot.ufgw` with the modality cost as factors (what OptiMAG does) or as a matrix (all that
+peers can use), the compiled backend on numpy's BLAS, which needs no torch, and, to a tolerance, the first from the
+anchor's plan instead of mu nu', from which peers start.
 """
 
 from __future__ import annotations
@@ -19,11 +20,21 @@ from magbench.perf.solution import Solution, Solve
 OURS = "magbench"
 DENSE = "magbench dense"
 NUMPY = "magbench numpy"
-NAMES = (OURS, DENSE, NUMPY)
+ANCHORED = "magbench anchor"
+NAMES = (OURS, DENSE, NUMPY, ANCHORED)
 
 
-def prepare(problem: Problem, outer: int, inner: int, *, dense: bool = False, mass_step: bool = False) -> Solve:
-    """``outer`` outer iterations of ``inner`` Sinkhorn iterations by :func:`magbench.ot.ufgw`.
+def prepare(
+    problem: Problem,
+    outer: int,
+    inner: int,
+    *,
+    dense: bool = False,
+    mass_step: bool = False,
+    tol: float | None = None,
+    init: str | None = None,
+) -> Solve:
+    """``outer`` outer iterations of ``inner`` Sinkhorn iterations by :func:`magbench.ot.ufgw`, fewer with ``tol``.
 
     Args:
         problem: what to solve.
@@ -31,6 +42,8 @@ def prepare(problem: Problem, outer: int, inner: int, *, dense: bool = False, ma
         inner: Sinkhorn iterations of each linear problem.
         dense: give the modality cost as a matrix, not by its factors.
         mass_step: take the plain objective's mass step, which no peer takes.
+        tol: stop where plan and marginals have settled to it.
+        init: ``"anchor"`` to start from the anchor's plan; None, as peers do, from mu nu'.
     """
     import torch
 
@@ -44,16 +57,18 @@ def prepare(problem: Problem, outer: int, inner: int, *, dense: bool = False, ma
             warnings.simplefilter("ignore", MagbenchWarning)
             found = ufgw(
                 cost, Cy, M, alpha=problem.alpha, rho=problem.rho, eps=problem.eps, kl=problem.kl, n_outer=outer,
-                n_sinkhorn=inner, mass_step=mass_step,
+                n_sinkhorn=inner, mass_step=mass_step, tol=tol, init=init,
             )  # fmt: skip
         return Solution(found.plan, found.plan2)
 
     return solve
 
 
-def prepare_numpy(problem: Problem, outer: int, inner: int, *, mass_step: bool = False) -> Solve:
+def prepare_numpy(
+    problem: Problem, outer: int, inner: int, *, mass_step: bool = False, tol: float | None = None
+) -> Solve:
     """The same by the compiled backend on numpy's BLAS, with factors."""
-    descend = _descent(problem, outer, inner, mass_step)
+    descend = _descent(problem, outer, inner, mass_step, tol)
 
     def solve() -> Solution:
         end = descend()
@@ -63,20 +78,20 @@ def prepare_numpy(problem: Problem, outer: int, inner: int, *, mass_step: bool =
     return solve
 
 
-def history(problem: Problem, outer: int, inner: int) -> list[tuple[float, int]]:
+def history(problem: Problem, outer: int, inner: int, tol: float | None = None) -> list[tuple[float, int]]:
     """Objective after each outer iteration and Sinkhorn sweeps done in it, with the solver's own settings."""
-    end = _descent(problem, outer, inner, mass_step=True)()
+    end = _descent(problem, outer, inner, True, tol)()
     return [(float(step.objective), int(step.sweeps)) for step in end.history]
 
 
-def _descent(problem: Problem, outer: int, inner: int, mass_step: bool) -> Callable[[], Any]:
+def _descent(problem: Problem, outer: int, inner: int, mass_step: bool, tol: float | None) -> Callable[[], Any]:
     from magbench.ot.descent import Iterate, Schedule, Setting, descend_joint, descend_plain
     from magbench.ot.numba_backend import Factors, NumbaBackend
     from magbench.ot.side import Side
 
     weights = np.full(problem.n, 1.0 / problem.n)
     side = Side(weights, np.full(problem.n, problem.rho))
-    setting, schedule = Setting(problem.alpha, problem.eps, side, side), Schedule(outer, inner, None, mass_step)
+    setting, schedule = Setting(problem.alpha, problem.eps, side, side), Schedule(outer, inner, tol, mass_step)
     linear = float(problem.M.mean(dtype=np.float64))
 
     def factors() -> Any:

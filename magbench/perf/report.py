@@ -71,8 +71,8 @@ def measure(
                 progress(f"{kl}, {precision}, N = {n}")
                 effort = {"rounds": profile.rounds, "budget": profile.budget}
                 rows += compare(kl, precision, n, ceilings=ceilings[-1], **effort)  # type: ignore[arg-type]
-    for kl in objectives:
         n = min(profile.tolerance_size, max(sizes))
-        progress(f"time to a relative gap of 1e-6, {kl}, N = {n}")
-        tolerance += time_to_tolerance(kl, "float64", n, rounds=profile.rounds, budget=profile.budget)
+        for kl in objectives:
+            progress(f"time to a relative gap of 1e-6, {kl}, {precision}, N = {n}")
+            tolerance += time_to_tolerance(kl, precision, n, rounds=profile.rounds, budget=profile.budget)
     return Report(describe(), tuple(ceilings), tuple(rows), tuple(tolerance))

@@ -238,3 +238,42 @@ def test_history_tells_what_happened() -> None:
     error = float((short.row_marginal - implied).abs().sum()) / short.mass
     assert error > 1e-3
     assert short.history[0].marginal_error == pytest.approx(error, rel=1e-9)
+
+
+@pytest.mark.parametrize("kl", ["joint", "plain"])
+@pytest.mark.parametrize("backend", ["numba", "torch"])
+def test_with_a_tolerance_sweeps_are_saved_and_the_end_is_certified(kl: str, backend: str) -> None:
+    case = make_case(40, dtype=torch.float64)
+    options = {"alpha": 0.6, "rho": 0.1, "eps": 0.05, "kl": kl, "backend": backend}
+    exact = ufgw(case.Cx, case.Cy, case.M, n_outer=60, n_sinkhorn=200, **options)
+    found = ufgw(case.Cx, case.Cy, case.M, n_outer=60, n_sinkhorn=20, tol=1e-6, **options)
+    last = found.history[-1]
+    assert found.converged and len(found.history) < 60
+    assert max(last.plan_change, last.marginal_error) < 1e-6
+    assert sum(step.sweeps for step in found.history) < 10 * (2 if kl == "joint" else 1) * len(found.history)
+    assert found.objective == pytest.approx(exact.objective, rel=1e-10)
+    torch.testing.assert_close(found.plan, exact.plan, rtol=1e-4, atol=1e-9)
+
+
+@pytest.mark.parametrize("kl", ["joint", "plain"])
+@pytest.mark.parametrize("backend", ["numba", "torch"])
+def test_the_anchor_as_a_start_is_the_plan_of_alpha_zero(kl: str, backend: str) -> None:
+    case = make_case(30, dtype=torch.float64)
+    options = {"rho": 0.1, "eps": 0.05, "kl": kl, "n_sinkhorn": 50, "backend": backend}
+    linear = ufgw(case.Cx, case.Cy, case.M, alpha=0.0, n_outer=1, **options)
+    begun = ufgw(case.Cx, case.Cy, case.M, alpha=0.6, n_outer=1, init="anchor", **options)
+    given = ufgw(case.Cx, case.Cy, case.M, alpha=0.6, n_outer=1, init=linear, **options)
+    torch.testing.assert_close(begun.plan, given.plan, rtol=1e-8, atol=1e-14)
+    far = [ufgw(case.Cx, case.Cy, case.M, alpha=0.6, n_outer=60, init=init, **options) for init in (None, "anchor")]
+    assert far[0].objective == pytest.approx(far[1].objective, rel=1e-9)
+    assert (far[0].plan - far[1].plan).abs().sum() < 1e-3 * far[0].mass
+
+
+def test_the_anchor_as_a_start_needs_an_anchor() -> None:
+    case = make_case(10, dtype=torch.float64)
+    options = {"rho": 0.1, "eps": 0.05}
+    for M, alpha in ((None, 0.6), (case.M, 1.0)):
+        with pytest.raises(OptionError, match="init='anchor' needs an anchor"):
+            ufgw(case.Cx, case.Cy, M, alpha=alpha, init="anchor", **options)
+    with pytest.raises(OptionError, match="init='anchr'"):
+        ufgw(case.Cx, case.Cy, case.M, alpha=0.6, init="anchr", **options)

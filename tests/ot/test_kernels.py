@@ -8,7 +8,7 @@ from numba import njit
 from scipy.special import logsumexp
 
 from magbench.ot import kernels
-from magbench.ot.kernels import _exp, _log
+from magbench.ot.kernels import _exp, _log, _top
 
 TYPES = [np.float32, np.float64]
 
@@ -58,14 +58,42 @@ def _random(n: int, m: int, dtype: type) -> tuple[np.ndarray, ...]:
 @pytest.mark.parametrize(("n", "m"), [(1, 1), (7, 33), (50, 19)])
 def test_absorbed_kernels(n: int, m: int, dtype: type) -> None:
     H, phi, gamma = _random(n, m, dtype)
-    K, rows = np.empty_like(H), np.empty(n, dtype)
+    K = np.empty_like(H)
     tight = 1e-5 if dtype is np.float32 else 1e-13
     kernels.absorb(H, phi, gamma, K)
     np.testing.assert_allclose(K, np.exp(H.astype(float) + phi[:, None] + gamma), rtol=tight)
-    kernels.absorb_cold(H, gamma, K, rows)
-    np.testing.assert_allclose(rows, -(H + gamma).max(1), rtol=1e-6)
-    np.testing.assert_allclose(K, np.exp(H.astype(float) + rows[:, None] + gamma), rtol=tight)
-    assert K.max() == 1.0
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (7, 33), (50, 19)])
+@pytest.mark.parametrize(("core", "anchor"), [(True, True), (True, False), (False, True), (False, False)])
+def test_a_cold_kernel_has_rows_of_maximum_one(n: int, m: int, dtype: type, core: bool, anchor: bool) -> None:
+    G, phi, gamma = _random(n, m, dtype)
+    M, nothing = G[::-1].copy(), np.empty((0, 0), dtype)
+    expected = 1.5 * G.astype(float) * core - 0.25 * M.astype(float) * anchor
+    H, K = np.empty_like(G), np.empty_like(G)
+    kernels.reduce_cold(G if core else nothing, 1.5, M if anchor else nothing, -0.25, gamma, H, K, phi)
+    np.testing.assert_allclose(H, expected, rtol=1e-6, atol=1e-5)
+    np.testing.assert_array_equal(phi, -(H + gamma).max(1))
+    tight = 1e-5 if dtype is np.float32 else 1e-13
+    np.testing.assert_allclose(K, np.exp(H.astype(float) + phi[:, None] + gamma), rtol=tight)
+    assert (K.max(1) == 1.0).all()
+
+
+@njit
+def _top_of(x: np.ndarray) -> float:
+    return _top(x)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("values", [[-3.0, -1.0, -2.0], [0.0, -0.0], [-np.inf, -5.0], [1e-40, -1.0], [2.0, np.inf]])
+def test_the_top_of_a_vector_is_its_maximum(values: list[float], dtype: type) -> None:
+    assert _top_of(np.array(values, dtype)) == max(dtype(value) for value in values)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_the_top_of_a_vector_with_nan_is_nan(dtype: type) -> None:
+    assert np.isnan(_top_of(np.array([1.0, np.nan, 2.0], dtype)))
 
 
 def test_entries_far_below_any_sum_are_exact_zeros() -> None:
@@ -81,8 +109,10 @@ def test_sums_and_products(dtype: type) -> None:
     H, phi, gamma = _random(37, 21, dtype)
     tight = 1e-5 if dtype is np.float32 else 1e-12
     out = np.empty(37, dtype)
-    kernels.square_matvec(H, gamma, out)
+    products = np.empty_like(out)
+    kernels.matvecs(H, gamma, out, products)
     np.testing.assert_allclose(out, (H.astype(float) ** 2) @ gamma, rtol=10 * tight)
+    np.testing.assert_allclose(products, H.astype(float) @ gamma, rtol=10 * tight)
     kernels.log_row_sums(H, gamma, out)
     np.testing.assert_allclose(out, logsumexp(H.astype(float) + gamma, axis=1), rtol=tight)
     cols = np.empty(21, dtype)

@@ -141,15 +141,15 @@ def test_work_and_time_to_a_tolerance() -> None:
     for row in time_to_tolerance("joint", "float64", 32, rounds=1, peers=[peer(ours.OURS), peer("POT numpy")]):
         assert row.agrees
     problem = make_problem(32)
-    with pytest.raises(ArithmeticError, match="25 outer iterations"):
+    with pytest.raises(ArithmeticError, match=r"outer iterations leave a relative gap of .* \(wanted 1e-06\)"):
         work(problem, reference=1.0)
 
 
-def test_work_counts_the_iterations_until_the_gap_stays_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    steps = [(2.0, 40), (1.0, 40), (1.1, 30), (1.0 + 5e-7, 20), (1.0, 10)]
+def test_work_counts_the_iterations_until_the_solver_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = [(2.0, 40), (1.1, 30), (1.0 + 5e-7, 20)]
     monkeypatch.setattr(ours, "history", lambda *arguments: steps)
     found = work(make_problem(16), 1.0)
-    assert (found.outer, found.sweeps) == (4, 130)
+    assert (found.outer, found.sweeps) == (3, 90)
     assert found.gap == pytest.approx(5e-7)
 
 
