@@ -70,13 +70,17 @@ def test_ways_to_name_a_task(name: str, shipped: Registry) -> None:
     ("kind", "name", "expected"),
     [
         ("task", "nc/synthetic-conflit", "Did you mean 'node_classification/synthetic-conflict'"),
-        ("task", "synthetic-conflict", "Write node_classification/synthetic-conflict."),
+        (
+            "task",
+            "synthetic-conflict",
+            "Write link_prediction/synthetic-conflict or node_classification/synthetic-conflict.",
+        ),
         ("task", "nc/synthetic-conflict@9", "version of node_classification/synthetic-conflict '9'. Available: 1."),
         ("dataset", "synthetic_conflict", "Did you mean 'synthetic-conflict'"),
         ("method", "gcnn", "Did you mean 'gcn'"),
         ("protocol", "standart@1", "Did you mean 'standard@1'"),
         ("suite", "quickstrat", "Did you mean 'quickstart'"),
-        ("method", "zzzzzzzz", "Available: dagr, "),
+        ("method", "zzzzzzzz", "Available: adamic_adar, "),
     ],
 )
 def test_unknown_names(kind: str, name: str, expected: str, shipped: Registry) -> None:

@@ -15,8 +15,9 @@ import pandas as pd
 
 from magbench.board import charts
 from magbench.board.cells import ReportCell, scores_frame
+from magbench.results.items import by_design
 from magbench.stats.frames import split_label
-from magbench.stats.paired import against_hosts, summarise
+from magbench.stats.paired import Design, against_hosts, summarise
 
 ALPHA = 0.05
 
@@ -116,6 +117,10 @@ class Section:
     telemetry_names: tuple[str, ...]
     telemetry: tuple[tuple[Label, tuple[Spread | None, ...]], ...]
     failed: int
+    fixed: bool
+    """Whether the task's version fixes the split: comparisons are then over test items."""
+    selected: str
+    """What the learning curves show, e.g. ``accuracy``."""
 
     @property
     def best(self) -> Row | None:
@@ -168,9 +173,10 @@ def _section(anchor: str, cells: list[ReportCell], ratio: float) -> Section:
     ok = [cell for cell in cells if cell.ok]
     metrics = tuple(dict.fromkeys(metric for cell in ok for metric in cell.scores))
     frame = scores_frame(ok)
-    versus, family = _comparisons(frame, metrics, ratio)
+    versus, family = _comparisons(frame, metrics, ratio, _items(ok))
     telemetry_names = tuple(dict.fromkeys(name for cell in ok for name in cell.telemetry))
-    rows, bar_ticks = _rows(cells, frame, metrics, versus, ratio)
+    fixed = any(len(cell.items) for cell in ok)
+    rows, bar_ticks = _rows(cells, frame, metrics, versus, "fixed" if fixed else "drawn", ratio)
     return Section(
         anchor=anchor,
         task=cells[0].task,
@@ -187,14 +193,30 @@ def _section(anchor: str, cells: list[ReportCell], ratio: float) -> Section:
         telemetry_names=telemetry_names,
         telemetry=_telemetry(ok, telemetry_names),
         failed=len(cells) - len(ok),
+        fixed=fixed,
+        selected=next((name for cell in ok for row in cell.history if (name := charts.selected(row))), ""),
     )
 
 
-def _comparisons(frame: pd.DataFrame, metrics: tuple[str, ...], ratio: float) -> tuple[dict[str, Comparison], int]:
+def _items(cells: Sequence[ReportCell]) -> pd.DataFrame:
+    """The item frame of the primary metric."""
+    columns = ["task", "dataset", "method", "seed", "metric", "item", "value"]
+    rows = [
+        (cell.task, cell.dataset, cell.method, cell.seed, next(iter(cell.scores)), item, value)
+        for cell in cells
+        for item, value in enumerate(cell.items)
+    ]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _comparisons(
+    frame: pd.DataFrame, metrics: tuple[str, ...], ratio: float, items: pd.DataFrame
+) -> tuple[dict[str, Comparison], int]:
     """The comparison of every regularised method on the primary metric, and how many were corrected for."""
     if not metrics:
         return {}, 0
-    found = against_hosts(frame, metric=metrics[0], test_train_ratio=ratio, confidence=1 - ALPHA, missing="drop")
+    options = {"metric": metrics[0], "test_train_ratio": ratio, "confidence": 1 - ALPHA, "missing": "drop"}
+    found = by_design(against_hosts, frame, items, **options)
     comparisons = {
         row["b"]: Comparison(
             difference=float(row["difference"]),
@@ -216,12 +238,15 @@ def _rows(
     frame: pd.DataFrame,
     metrics: tuple[str, ...],
     versus: Mapping[str, Comparison],
+    design: Design,
     ratio: float,
 ) -> tuple[tuple[Row, ...], tuple[charts.Tick, ...]]:
     """The table's rows, best first, and the ticks of its interval bars."""
     if not metrics:
         return (), ()
-    table = summarise(frame, test_train_ratio=ratio, confidence=1 - ALPHA).set_index(["metric", "method"])
+    table = summarise(frame, design=design, test_train_ratio=ratio, confidence=1 - ALPHA).set_index(
+        ["metric", "method"]
+    )
     primary = table.loc[metrics[0]].sort_values("mean", ascending=False, kind="stable")
     # Two seeds give an interval dozens of standard deviations wide: bars that long stop at the edge of the picture.
     reach = max(0.02, 3 * (primary["mean"].max() - primary["mean"].min()))

@@ -1,11 +1,15 @@
-"""``magbench compare``: two methods, paired over seeds; across data sets from five on."""
+"""``magbench compare``: two methods, paired over seeds or test items; across data sets from five on."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from magbench.results.items import Cell
 
 
 def compare(
@@ -29,33 +33,32 @@ def compare(
     from magbench.errors import UnknownNameError
     from magbench.method_string import parse_method
     from magbench.registry import Registry
-    from magbench.results.frame import (
-        newest,
-        one_feature_set,
-        one_protocol,
-        primary_metric,
-        read_cells,
-        scores_frame,
-    )
-    from magbench.results.keep import kept_records
+    from magbench.results.frame import newest, one_feature_set, one_protocol, read_cells, scores_frame
+    from magbench.results.items import by_design, items_frame
+    from magbench.results.keep import kept_cells
     from magbench.stats.paired import paired
 
-    records = kept_records() if kept else [cell.record for cell in newest(read_cells(runs))]
+    cells: Sequence[Cell] = kept_cells() if kept else newest(read_cells(runs))
+    chosen = one_protocol((cell.record.protocol for cell in cells), protocol)
+    cells = [cell for cell in cells if cell.record.protocol == chosen]
     if task:
         registry = Registry.default()
-        names = [registry.task(name).id for name in task]
-        records = [record for record in records if record.task.id in names]
-    chosen = one_protocol((record.protocol for record in records), protocol)
-    records = one_feature_set((record for record in records if record.protocol == chosen), features)
-    metric = metric or primary_metric(records)
-    frame = scores_frame(records)
+        wanted = {registry.task(name).id for name in task}
+        cells = [cell for cell in cells if cell.record.task.id in wanted]
+    cells = one_feature_set(cells, features)
     first, second = str(parse_method(a)), str(parse_method(b))
+    frame = scores_frame(cell.record for cell in cells)
     for name in (first, second):
         if name not in set(frame["method"]):
             raise UnknownNameError(
                 "method among these results", name, set(frame["method"]), f"Run it with -m '{name}'."
             )
-    table = paired(frame, first, second, metric=metric, missing="drop")
+    cells = [cell for cell in cells if cell.record.method.name in (first, second)]
+    metric = metric or _primary(cells)
+    frame = frame[frame["method"].isin([first, second])]
+    if metric in set(frame["metric"]):
+        frame = frame[frame["metric"] == metric]
+    table = by_design(paired, frame, items_frame(cells, metric), a=first, b=second, metric=metric, missing="drop")
     ranks = _across(frame, first, second, metric)
     if json:
         print_json({"comparisons": table.to_dict("records"), "across": ranks})
@@ -73,9 +76,19 @@ def compare(
         "detectable": "detectable",
         "note": "note",
     }
-    print_table(rows, columns, f"{second} − {first}, {metric}, {table['test'].iloc[0] if len(table) else ''}")
+    print_table(rows, columns, f"{second} − {first}, {metric}, {' and '.join(table['test'].dropna().unique())}")
     for line in ranks["summary"]:
         print(line)
+
+
+def _primary(cells: Sequence[Cell]) -> str:
+    """The first metric of these cells' tasks, if it is one and the same."""
+    from magbench.errors import OptionError
+
+    found = sorted({cell.record.scores[0].metric for cell in cells if cell.record.scores})
+    if len(found) > 1:
+        raise OptionError(f"These tasks are ranked by {' and '.join(found)}: choose tasks with -t, or a --metric.")
+    return found[0]
 
 
 def _across(frame: Any, a: str, b: str, metric: str) -> dict[str, Any]:

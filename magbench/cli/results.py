@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from math import isnan
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from magbench.results.record import Record
+    from magbench.results.items import Cell
 
 app = typer.Typer(help="Show finished cells, or keep them in the leaderboard.", no_args_is_help=True)
 Runs = Annotated[Path, typer.Option(help="Folder of results.")]
@@ -30,13 +31,13 @@ def ls(
     """
     from magbench.cli.output import print_json
     from magbench.results.frame import newest, read_cells
-    from magbench.results.keep import kept_records
+    from magbench.results.keep import kept_cells
 
-    records = kept_records() if kept else [cell.record for cell in newest(read_cells(runs))]
+    cells = kept_cells() if kept else newest(read_cells(runs))
     if json:
-        print_json(table_rows(records, metric))
+        print_json(table_rows(cells, metric))
     else:
-        show_table(records, metric)
+        show_tables(cells, metric)
 
 
 @app.command()
@@ -93,19 +94,24 @@ def _keep_study(name: str, runs: Path, to: Path | None, json: bool) -> None:
         print(f"Summary: {summary}")
 
 
-def table_rows(records: Sequence[Record], metric: str | None) -> list[dict[str, Any]]:
-    """The results table as plain rows, by default on each task's primary metric; empty without a finished cell."""
+def table_rows(cells: Sequence[Cell], metric: str | None) -> list[dict[str, Any]]:
+    """The results table as plain rows; empty without a finished cell.
+
+    Args:
+        cells: stored or kept cells.
+        metric: which; default: the primary one of each task, the first of its scores.
+    """
     from magbench.errors import UnknownNameError
     from magbench.results.table import results_table
 
-    known = {score.metric for record in records for score in record.scores}
+    ok = [cell for cell in cells if cell.record.status == "ok"]
+    known = {score.metric for cell in ok for score in cell.record.scores}
     if metric is not None and known and metric not in known:
         raise UnknownNameError("metric", metric, known)
-    groups: dict[tuple[str, str, str], list[Record]] = {}
-    for record in records:
-        if record.status == "ok":
-            shown = metric or record.scores[0].metric
-            groups.setdefault((record.protocol, record.dataset.features, shown), []).append(record)
+    groups: dict[tuple[str, str, str], list[Cell]] = defaultdict(list)
+    for cell in ok:
+        shown = metric or cell.record.scores[0].metric
+        groups[cell.record.protocol, cell.record.dataset.features, shown].append(cell)
     return [
         {"protocol": protocol, "features": features, "metric": shown, **row}
         for (protocol, features, shown), group in sorted(groups.items())
@@ -113,32 +119,39 @@ def table_rows(records: Sequence[Record], metric: str | None) -> list[dict[str, 
     ]
 
 
-def show_table(records: Sequence[Record], metric: str | None) -> None:
-    """Print mean ± std, the 95 % interval, and the gain over the plain host with its Holm-corrected p."""
+def show_tables(cells: Sequence[Cell], metric: str | None) -> None:
+    """Print the table of each metric: mean ± std, the 95 % interval, the gain over the host, its Holm-corrected p."""
+    found = table_rows(cells, metric)
+    for name in dict.fromkeys(row["metric"] for row in found):
+        _show_table([row for row in found if row["metric"] == name], name)
+
+
+def _show_table(found: list[dict[str, Any]], metric: str) -> None:
     from magbench.cli.output import print_table
 
-    found = table_rows(records, metric)
-    shared = {key for key in ("task", "features", "protocol", "metric") if len({row[key] for row in found}) <= 1}
+    same = {key: len({row[key] for row in found}) <= 1 for key in ("task", "features", "protocol")}
     rows = [
         {
-            **row,
+            "task": row["task"],
+            "features": row["features"],
+            "protocol": row["protocol"],
+            "method": row["method"],
             "seeds": row["n_seeds"],
-            "score": f"{row['mean']:.4f}" + (f" ± {row['std']:.4f}" if row["n_seeds"] > 1 else ""),
+            metric: f"{row['mean']:.4f}" + (f" ± {row['std']:.4f}" if row["n_seeds"] > 1 else ""),
             "interval": f"[{row['low']:.4f}, {row['high']:.4f}]" if row["n_seeds"] > 1 else "",
             "gain": "" if isnan(row["difference"]) else f"{row['difference']:+.4f}",
             "p": "" if isnan(row["p_holm"]) else f"{row['p_holm']:.3f}",
         }
         for row in found
     ]
-    name = found[0]["metric"] if found and "metric" in shared else "score"
     headings = {
-        **{key: key for key in ("task", "features", "protocol", "metric") if key not in shared},
+        **{key: key for key in same if not same[key]},
         "method": "method",
         "seeds": "seeds",
-        "score": f"{name} (mean ± std)",
+        metric: f"{metric} (mean ± std)",
         "interval": "95 % interval",
         "gain": "gain over host",
         "p": "p (Holm)",
     }
-    title = ", ".join(str(rows[0][key]) for key in ("task", "features", "protocol") if rows and key in shared)
+    title = ", ".join(str(rows[0][key]) for key in same if rows and same[key])
     print_table(rows, headings, title)

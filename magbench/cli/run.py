@@ -188,7 +188,7 @@ def _conclude(cells: list[Cell], left: list[Cell], out: Path, json: bool) -> Non
     """
     from magbench.board.collect import write_run_report
     from magbench.cli.output import debug, print_json
-    from magbench.cli.results import show_table, table_rows
+    from magbench.cli.results import show_tables, table_rows
     from magbench.results.frame import StoredCell
     from magbench.run.cell import cannot_write
 
@@ -207,7 +207,7 @@ def _conclude(cells: list[Cell], left: list[Cell], out: Path, json: bool) -> Non
     if json:
         print_json(
             {
-                "results": table_rows(records, None),
+                "results": table_rows(stored, None),
                 "failed": _failures(failed),
                 "not_run": _not_run(left),
                 "report": str(page),
@@ -215,7 +215,7 @@ def _conclude(cells: list[Cell], left: list[Cell], out: Path, json: bool) -> Non
         )
     else:
         if len(failed) < len(stored):
-            show_table(records, None)
+            show_tables(stored, None)
         print(f"Report: {page}")
     _warn(stored)
     for failure in _failures(failed):

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from magbench.errors import DataError
 
 Index = NDArray[np.int64]
-PARTS = ("train", "val", "test")
 _DIGEST_ROWS = 1 << 12
+PARTS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, eq=False)

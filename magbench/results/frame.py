@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from magbench.errors import OptionError, RecordError, UnknownNameError
 from magbench.results.predictions import read_prediction
@@ -15,6 +15,10 @@ from magbench.results.record import Record, read_record
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from magbench.results.items import Cell
+
+CellT = TypeVar("CellT", bound="Cell")
 
 
 @dataclass(frozen=True)
@@ -86,43 +90,24 @@ def one_protocol(found: Iterable[str], wanted: str | None = None) -> str | None:
     return wanted or next(iter(known), None)
 
 
-def one_feature_set(records: Iterable[Record], wanted: str | None = None) -> list[Record]:
-    """The records of the ``wanted`` feature set, or all, where each task has one: scores of two never stand together.
+def one_feature_set(cells: Iterable[CellT], wanted: str | None = None) -> list[CellT]:
+    """The cells of the ``wanted`` feature set, or all, where each task has one: scores of two never stand together.
 
     Raises:
         UnknownNameError: the wanted one is not there.
         OptionError: a task has several and none is wanted.
     """
-    records = list(records)
-    known = sorted({record.dataset.features for record in records})
+    found: dict[str, dict[str, list[CellT]]] = defaultdict(lambda: defaultdict(list))
+    for cell in cells:
+        found[cell.record.task.id][cell.record.dataset.features].append(cell)
+    known = {name for sets in found.values() for name in sets}
     if wanted is not None and wanted not in known:
         raise UnknownNameError("feature set of these results", wanted, known)
-    kept = [record for record in records if wanted in (None, record.dataset.features)]
-    found: dict[str, set[str]] = defaultdict(set)
-    for record in kept:
-        found[record.task.id].add(record.dataset.features)
-    for task, names in found.items():
-        if len(names) > 1:
-            choice = " or ".join(sorted(names))
-            raise OptionError(f"The results on {task} have {len(names)} feature sets: choose --features {choice}.")
-    return kept
-
-
-def primary_metric(records: Iterable[Record]) -> str:
-    """The metric that ranks the tasks of these records.
-
-    Raises:
-        RecordError: no cell has a score.
-        OptionError: the tasks are ranked by different metrics.
-    """
-    known = sorted({record.scores[0].metric for record in records if record.scores})
-    if not known:
-        raise RecordError("No cell among these results has a score.")
-    if len(known) > 1:
-        raise OptionError(
-            f"These tasks are ranked by different metrics: choose --metric {' or '.join(known)}, or tasks with -t."
-        )
-    return known[0]
+    for task, sets in found.items():
+        if wanted is None and len(sets) > 1:
+            choice = " or ".join(sorted(sets))
+            raise OptionError(f"The results on {task} have {len(sets)} feature sets: choose --features {choice}.")
+    return [cell for sets in found.values() for name, group in sets.items() if wanted in (None, name) for cell in group]
 
 
 def scores_frame(records: Iterable[Record]) -> pd.DataFrame:

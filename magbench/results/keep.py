@@ -1,7 +1,8 @@
 """Kept results: finished cells of a run in the compact form that is committed.
 
 ``<folder>/<task>/<method>.jsonl`` holds the records, ``<method>.npz`` for each seed the compact prediction, enough to
-score again: in node classification the predicted class of each test node (uint16) beside the node ids (int32).
+score again: in node classification the predicted class of each test node (uint16) beside the node ids (int32), in link
+prediction for each query the candidates above and equal (int32).
 Results on another feature set than the data set's first lie in ``<folder>/<task>/<feature set>/``.
 """
 
@@ -13,6 +14,7 @@ import os
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +26,7 @@ from magbench.method_string import file_name
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell, newest
 from magbench.results.record import Record, parse_record
+from magbench.tasks.views import RankPrediction
 
 
 def leaderboard(kind: Literal["runs", "studies"]) -> Path:
@@ -61,18 +64,43 @@ def keep(cells: Iterable[StoredCell], folder: Path) -> list[Path]:
     return written
 
 
-def kept_records(folder: Path | None = None) -> list[Record]:
-    """The records kept in ``folder`` (default: the checkout's; none without a checkout)."""
+@dataclass(frozen=True)
+class KeptCell:
+    """A kept record and the file that holds its compact prediction."""
+
+    record: Record
+    packed: Path
+
+    def prediction(self) -> RankPrediction:
+        """The ranks that were kept.
+
+        Raises:
+            RecordError: the file is damaged, or holds none for this cell.
+        """
+        arrays, end = kept_predictions(self.packed), f"{self.record.protocol}_{self.record.seed}"
+        if f"above_{end}" not in arrays or f"equal_{end}" not in arrays:
+            raise RecordError(f"{self.packed} holds no ranks of seed {self.record.seed} under {self.record.protocol}.")
+        return RankPrediction(arrays[f"above_{end}"], arrays[f"equal_{end}"])
+
+
+def kept_cells(folder: Path | None = None) -> list[KeptCell]:
+    """The cells kept in ``folder`` (default: the checkout's; none without a checkout)."""
     if folder is None:
         root = paths.checkout()
         if root is None:
             return []
         folder = root / "leaderboard" / "runs"
-    records = []
+    cells = []
     for path in sorted([*folder.glob("*/*/*.jsonl"), *folder.glob("*/*/*/*.jsonl")]):
+        packed = path.with_name(f"{path.name.removesuffix('.jsonl')}.npz")
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            records.append(parse_record(line, f"{path}, line {number}"))
-    return records
+            cells.append(KeptCell(parse_record(line, f"{path}, line {number}"), packed))
+    return cells
+
+
+def kept_records(folder: Path | None = None) -> list[Record]:
+    """The records of :func:`kept_cells`."""
+    return [cell.record for cell in kept_cells(folder)]
 
 
 def kept_predictions(path: Path) -> dict[str, np.ndarray]:

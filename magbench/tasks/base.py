@@ -28,11 +28,11 @@ class Score:
 class Task(ABC):
     """A family's rules bound to one :class:`~magbench.specs.TaskSpec`."""
 
-    design: Literal["drawn", "fixed"] = "drawn"
-    """Whether each seed draws a split of its own, or the task version fixes one for all."""
-
     rules: ClassVar[tuple[type[Any], ...]]
     """The split specifications it understands."""
+
+    design: Literal["drawn", "fixed"] = "drawn"
+    """Whether each seed draws a split of its own, or the task version fixes one for all."""
 
     def __init__(self, spec: TaskSpec) -> None:
         if not isinstance(spec.split, self.rules):

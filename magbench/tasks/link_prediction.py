@@ -141,12 +141,11 @@ class LinkPredictionTask(Task):
         return DRAWS_PER_EDGE * int(undirected_edges(mag.edge_index.numpy(), mag.num_nodes).shape[1])
 
     def _official(self, mag: MAG, name: str) -> NDArray[np.int64]:
-        official = getattr(mag, "official", {})
-        if name not in official:
+        if name not in mag.official:
             raise DataError(
-                f"Task {self.spec.id}: data set {mag.name!r} brings no official {name!r}, only {sorted(official)}."
+                f"Task {self.spec.id}: data set {mag.name!r} brings no official {name!r}, only {sorted(mag.official)}."
             )
-        return np.asarray(official[name], dtype=np.int64)
+        return np.asarray(mag.official[name], dtype=np.int64)
 
 
 def _without(edges: Index, hidden: Index, num_nodes: int) -> Index:
