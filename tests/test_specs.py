@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from magbench.errors import SpecError
-from magbench.specs import DatasetSpec, MethodSpec, Protocol, Spec, Suite, TaskSpec, canonical_hash, read_toml
+from magbench.specs import DatasetSpec, MethodSpec, Protocol, Spec, TaskSpec, canonical_hash, read_toml
+from magbench.suites import Suite
 
 DATASET = """
 name = "d"

@@ -21,7 +21,8 @@ from magbench.registry import Registry
 from magbench.results.frame import StoredCell
 from magbench.results.keep import replace_file
 from magbench.results.record import Record, Status
-from magbench.specs import Suite, canonical_hash
+from magbench.specs import canonical_hash
+from magbench.suites import Suite
 
 CELLS, ENVIRONMENTS = "cells.jsonl", "environments.json"
 Place = tuple[str, str, int]
