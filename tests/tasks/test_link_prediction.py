@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
+from data import miniatures
 from small import small_link_task, small_mag, small_task
 
+from magbench import paths
+from magbench.data.convert import convert
+from magbench.data.load import load_dataset
+from magbench.data.locate import local_sources
 from magbench.errors import DataError, MethodError, SpecError
+from magbench.registry import Registry
 from magbench.tasks.link_prediction import LinkPredictionTask
+from magbench.tasks.lock import read_lock
 from magbench.tasks.node_classification import NodeClassification
 from magbench.tasks.views import LinkPrediction, LinkPredictionView, NodePrediction, RankPrediction
 
@@ -147,3 +157,35 @@ def test_a_data_set_without_official_edges() -> None:
 def test_a_family_refuses_the_split_rules_of_another(kind, spec) -> None:
     with pytest.raises(SpecError, match=f"cannot have the split rule '{spec.split.rule}'"):
         kind(spec)
+
+
+def test_a_converted_mmgraph_folder_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the published files to the queries: 30 + 4 + the rest edges, 7 negatives each."""
+    monkeypatch.setenv("MAGBENCH_HOME", str(tmp_path / "home"))
+    spec = miniatures.spec("sports", tmp_path)
+    mirror, sources = local_sources(spec, miniatures.WRITERS["sports"](tmp_path / "repo"), ())
+    convert(spec, mirror, sources, paths.home() / "datasets" / spec.id)
+    mag = load_dataset(spec)
+    view = small_link_task("official_edges").view(mag, 0)
+    published = miniatures.edges()
+    held = pairs(*published[:, 30:])
+    assert pairs(*view.edge_index) == pairs(*published[:, :30]) - held
+    assert pairs(*view.val) | pairs(view.test.source, published[1, 34:]) == held
+    assert view.test.candidates.shape == (published.shape[1] - 34, 8)
+    assert view.val_negatives.shape == (4, 7)
+
+
+@pytest.mark.skipif("MAGBENCH_TEST_DATA" not in os.environ, reason="needs MAGBENCH_TEST_DATA")
+def test_flickr8k1k_draws_what_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(os.environ["MAGBENCH_TEST_DATA"]) / "Flickr8k1k"
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not there")
+    monkeypatch.setenv("MAGBENCH_HOME", str(tmp_path))
+    registry = Registry.default()
+    spec = registry.dataset("flickr8k1k")
+    mirror, sources = local_sources(spec, folder, ())
+    convert(spec, mirror, sources, paths.home() / "datasets" / spec.id)
+    locked = read_lock()["link_prediction/flickr8k1k@1"]
+    mag, task = load_dataset(spec), registry.task("lp/flickr8k1k")
+    assert [task.digest(), mag.fingerprint()] == [locked["spec"], locked["dataset"]]
+    assert [LinkPredictionTask(task).draw(mag, 0)] == locked["splits"]
