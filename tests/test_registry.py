@@ -50,14 +50,15 @@ def test_everything_shipped_fits_together(shipped: Registry) -> None:
         assert task.dataset in shipped.datasets
         assert task.family != "node_classification" or task.label in shipped.dataset(task.dataset).labels
     for suite in shipped.suites.values():
-        assert shipped.protocol(suite.protocol)
-        assert all(shipped.task(task) for task in suite.tasks)
-        protocol = shipped.protocol(suite.protocol)
-        assert set(suite.seeds or ()) <= set(protocol.seeds)
-        for family in {shipped.task(task).family for task in suite.tasks}:
-            names = [compose(method, shipped, protocol, family).name for method in suite.method_strings]
-            assert names == list(suite.method_strings), suite.name  # canonical, so that kept cells are found again
-            assert len(set(names)) == len(names), suite.name
+        for part in suite.whole_parts:
+            protocol, tasks = shipped.protocol(part.protocol), [shipped.task(name) for name in part.tasks]
+            assert set(suite.seeds or ()) <= set(protocol.seeds)
+            known = {name for task in tasks for name in shipped.dataset(task.dataset).features}
+            assert set(part.features) <= known, suite.name
+            families = {task.family for task in tasks}
+            names = [compose(text, shipped, protocol, family).name for family in families for text in part.methods]
+            assert names == list(part.methods) * len(families), suite.name  # canonical: kept cells are found again
+            assert len(set(part.methods)) == len(part.methods), suite.name
 
 
 @pytest.mark.parametrize(

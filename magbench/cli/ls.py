@@ -86,9 +86,9 @@ def _rows(registry: Any, kind: Kind) -> list[dict[str, Any]]:
     return [
         {
             "suite": s.name,
-            "protocol": s.protocol,
-            "tasks": len(s.tasks),
-            "methods": len(s.method_strings),
+            "protocol": ", ".join(dict.fromkeys(part.protocol for part in s.whole_parts)),
+            "tasks": len({task for part in s.whole_parts for task in part.tasks}),
+            "methods": len({method for part in s.whole_parts for method in part.methods}),
             "title": s.title,
         }
         for s in registry.suites.values()
