@@ -77,9 +77,11 @@ class Dot(Decoder):
         return (source * target).sum(-1)
 
     def rank_scores(self, embedded: Tensor, source: Tensor, candidates: Tensor) -> Tensor:
-        if len(embedded) > _DENSE_FACTOR * candidates.size(1):
-            return super().rank_scores(embedded, source, candidates)
         scores = embedded.new_empty(candidates.shape)
+        if len(embedded) > _DENSE_FACTOR * candidates.size(1):
+            for row, (node, own) in enumerate(zip(source, candidates, strict=True)):
+                scores[row] = embedded.index_select(0, own) @ embedded[node]
+            return scores
         step = max(1, _CHUNK_PAIRS * embedded.size(1) // len(embedded))
         for first in range(0, len(source), step):
             products = embedded[source[first : first + step]] @ embedded.t()
