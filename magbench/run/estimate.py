@@ -30,8 +30,8 @@ def estimates(cells: Sequence[Cell]) -> dict[tuple[str, str], Estimate]:
     """(task, method) → what a cell may take, for those of which something is known.
 
     The median over cells of the same task and method in the runs folder, else in the kept results. Else, not exact,
-    over cells that are alike: same task and components (other options), same components on other tasks, same task and
-    host with as many regularisers; the first of these that has any.
+    over cells that are alike: same task and components (other options), same components on other tasks of the family,
+    same task and host with as many regularisers; the first of these that has any.
     """
     out = Path(cells[0].out) if cells else Path()
     stored = [cell.record for cell in read_cells(out)] if out.is_dir() else []
@@ -66,4 +66,4 @@ def _seconds(records: Iterable[Record]) -> Seconds:
 def _kinds(task: str, method: str) -> list[tuple[str, ...]]:
     """What a cell may be alike in, the closest first."""
     names = [part.name for part in parse_method(method).parts]
-    return [(task, *names), ("any task", *names), (task, names[0], str(len(names)))]
+    return [(task, *names), (task.partition("/")[0], *names), (task, names[0], str(len(names)))]

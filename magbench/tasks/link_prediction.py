@@ -32,13 +32,11 @@ class Draw:
         split: edges of the three parts.
         val_negatives: int32 [V, K'].
         candidates: int32 [T, K + 1] for the test edges.
-        right: int64 [T], the column of each true target.
     """
 
     split: EdgeSplit
     val_negatives: Table
     candidates: Table
-    right: Index
 
 
 class LinkPredictionTask(Task):
@@ -77,7 +75,7 @@ class LinkPredictionTask(Task):
             table = np.pad(self._official(mag, "test_negatives").astype(np.int32), ((0, 0), (0, 1)))
             val_negatives = self._official(mag, "val_negatives")[:, : rule.val_negatives].astype(np.int32)
         right = self.right(mag, split, table.shape[1] - 1)
-        return Draw(split, val_negatives, hide_targets(table, split.test[1], right), right)
+        return Draw(split, val_negatives, hide_targets(table, split.test[1], right))
 
     def draw(self, mag: MAG, seed: int) -> str:
         drawn = self.drawn(mag)
