@@ -69,7 +69,7 @@ def _measure(decoder: str, queries: int, negatives: int, nodes: int) -> Evaluati
     known = NonNeighbours.of(rng.integers(nodes, size=(2, 10 * nodes)), nodes)
     source, target = rng.integers(nodes, size=(2, queries))
     right = rng.integers(negatives + 1, size=queries)
-    head = DECODERS[decoder](WIDTH, 0.0).eval()
+    head = DECODERS[decoder](WIDTH)
     marks = [time.process_time()]
     table = hide_targets(draw_negatives(known, source, negatives, 0, 0, spare=1), target, right)
     marks.append(time.process_time())
