@@ -33,12 +33,8 @@ from numpy.typing import NDArray
 from magbench.errors import DataError
 
 FILE_MAGIC, GRAPH_MAGIC, UNIT_MAGIC = 0xDD2E4FF046B4A13F, 0xDD589FBE35224ABF, 0xDD2E60F0F6B4A127
-IMM_MAGIC, COO_MAGIC, CSR_MAGIC, ARRAY_MAGIC = (
-    0xDD3C5FFE20046ABF,
-    0xDD61FFD305DFF127,
-    0xDD6CD31205DFF127,
-    0xDD5E40F096B4A13F,
-)
+IMM_MAGIC, COO_MAGIC, CSR_MAGIC = 0xDD3C5FFE20046ABF, 0xDD61FFD305DFF127, 0xDD6CD31205DFF127
+ARRAY_MAGIC = 0xDD5E40F096B4A13F
 VERSION, HETERO_GRAPH, HEADER_BYTES, CPU, MAX_DIMENSIONS = 2, 2, 4096, 1, 32
 COO, CSR, CSC = 1, 2, 4
 LEGACY_FORMATS = {1: COO, 2: CSR, 3: CSC}
@@ -210,11 +206,13 @@ class _Reader:
             return edge_index
         if ids.size != num_edges or ids.min() < 0 or ids.max() >= num_edges:
             raise self.fail(f"found {ids.size} edge ids that do not number {num_edges} edges, in the graph here", at)
-        column = np.full(num_edges, -1, dtype=np.int64)
-        column[ids] = np.arange(num_edges)
-        if (column < 0).any():
+        seen = np.zeros(num_edges, dtype=bool)
+        seen[ids] = True
+        if not seen.all():
             raise self.fail("found an edge id twice, in the graph here", at)
-        return np.take(edge_index, column, axis=1)
+        ordered = np.empty_like(edge_index)
+        ordered[0, ids], ordered[1, ids] = edge_index
+        return ordered
 
     def metagraph(self) -> None:
         self.magic(IMM_MAGIC, "a metagraph")
@@ -250,9 +248,8 @@ class _Reader:
         self.unpack("?")
         whole = indptr.size == rows + 1 > 0 and indptr[0] == 0 and indptr[-1] == column.size
         if not whole or (indptr[1:] < indptr[:-1]).any():
-            raise self.fail(
-                f"found an index of rows that does not divide {column.size} entries over {rows} rows", start
-            )
+            problem = f"found an index of rows that does not divide {column.size} entries over {rows} rows"
+            raise self.fail(problem, start)
         row = np.repeat(np.arange(rows, dtype=np.int64), np.diff(indptr))
         return self.edges(row, column, rows, columns, start), ids, rows
 
@@ -286,7 +283,7 @@ class _Reader:
 
     def named_arrays(self) -> dict[str, Array]:
         count = self.count("named arrays", STRING_BYTES + ARRAY_BYTES)
-        return dict((self.string(), self.array()) for _ in range(count))
+        return {self.string(): self.array() for _ in range(count)}
 
     def array(self) -> Array:
         at = self.at
