@@ -76,7 +76,7 @@ class _Groups:
             raise DataError(f"{path}: found {metadata.num_rows} pictures, expected {length}.")
         sizes = (metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
         self.starts = list(accumulate(sizes, initial=0))
-        self.kept: tuple[int, list[bytes | None]] = (-1, [])
+        self.kept: tuple[int, list[Any]] = (-1, [])
 
     def picture(self, index: int) -> bytes | None:
         """The encoded picture `index`, 0 … length−1."""
@@ -84,8 +84,8 @@ class _Groups:
         if group != self.kept[0]:
             table = _reading(self.path, lambda: self.file.read_row_group(group, columns=["image"]))
             self.kept = (group, table.column(0).to_pylist())
-        _, encoded = self.kept
-        return encoded[index - self.starts[group]]
+        encoded: bytes | None = self.kept[1][index - self.starts[group]]
+        return encoded
 
 
 def decode(encoded: bytes, what: str) -> Image.Image:

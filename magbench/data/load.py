@@ -11,7 +11,7 @@ from pathlib import Path
 
 from magbench import paths
 from magbench.data.mag import MAG
-from magbench.data.meta import META
+from magbench.data.meta import META, read_meta
 from magbench.data.store import file_sha256, read_store
 from magbench.errors import DataError, SpecError, UnknownNameError
 from magbench.specs import DatasetSpec
@@ -48,6 +48,11 @@ def dataset_folder(spec: DatasetSpec) -> Path:
     raise SpecError(f"Data set {spec.name}@{spec.version}: source {spec.source!r} has no files; allowed: {allowed}.")
 
 
+def is_here(spec: DatasetSpec) -> bool:
+    """Whether `spec` can be loaded without fetching anything first."""
+    return spec.source == "synthetic" or (dataset_folder(spec) / META).is_file()
+
+
 def check_identity(spec: DatasetSpec) -> Path:
     """The folder of `spec`, once its meta.json is the very file the specification names. Raises DataError if not."""
     folder = dataset_folder(spec)
@@ -63,11 +68,20 @@ def check_identity(spec: DatasetSpec) -> Path:
 def _next_step(spec: DatasetSpec) -> str:
     if spec.source == "embedded":
         return f"Run `magbench data verify {spec.name}`; if it fails, install magbench again."
+    if not is_here(spec) and spec.mirrors:
+        published = any(mirror.repo for mirror in spec.mirrors)
+        get = f"`magbench data get {spec.name}` to fetch it, or " if published else ""
+        return f"Run {get}`magbench data import {spec.name} PATH` if you have its files."
     return f"Run `magbench data verify {spec.name}`; if it fails, fetch or build the data set again."
 
 
 def _read(spec: DatasetSpec, features: str) -> MAG:
     folder = check_identity(spec)
+    if spec.mirrors and features not in (here := read_meta(folder).features):
+        raise DataError(
+            f"Data set {spec.name}@{spec.version}: the feature set {features!r} is not here, only {', '.join(here)}. "
+            f"Run `magbench data get {spec.name} --features {features}`."
+        )
     mag = read_store(folder, features=features)
     if (mag.name, mag.version) != (spec.name, spec.version):
         found = f"{mag.name}@{mag.version}"

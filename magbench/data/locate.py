@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from magbench.data.convert import Sources
+from magbench.data.formats.pictures import SUFFIXES
 from magbench.errors import DataError
 from magbench.specs import DatasetSpec, FeatureFile, Mirror
 
@@ -62,8 +63,9 @@ def match(patterns: Iterable[str], listing: Sequence[str], where: str, what: str
         if found:
             return found[0]
     folder = tried[0].partition("/")[0].lower()
-    near = [path for path in listing if path.lower().startswith(folder)] or list(listing)
-    shown = ", ".join(near[:12]) + (f", … ({len(near)})" if len(near) > 12 else "") or "nothing"
+    near = [path for path in listing if path.lower().startswith(f"{folder}/")] or list(listing)
+    names = [name for path in near if not (name := path.rpartition("/")[2]).lower().endswith(SUFFIXES)]
+    shown = f"{', '.join(names[:8])}{', …' if len(names) > 8 else ''}" if names else "no such file"
     raise DataError(f"{where}: {what}: {' or '.join(map(repr, tried))} is missing; found {shown}.")
 
 

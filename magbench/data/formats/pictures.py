@@ -15,13 +15,13 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from magbench.errors import DataError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 LARGEST = 100 << 20
-COMPRESSED: dict[bytes, Callable[[Path], IO[bytes]]] = {
+COMPRESSED: dict[bytes, Callable[[Path], Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
     b"\xfd7zXZ\x00": lzma.open,
@@ -99,10 +99,10 @@ def _open(path: Path) -> IO[bytes]:
     """The archive, decompressed as it is read; unlike tarfile's own decompression, a cut stream raises EOFError."""
     with path.open("rb") as stream:
         start = stream.read(6)
-    opener: Callable[[Path], IO[bytes]] = next(
-        (opener for mark, opener in COMPRESSED.items() if start.startswith(mark)), lambda path: path.open("rb")
-    )
-    return opener(path)
+    for mark, opener in COMPRESSED.items():
+        if start.startswith(mark):
+            return opener(path)  # type: ignore[no-any-return]
+    return path.open("rb")
 
 
 class _Tail(io.RawIOBase):
