@@ -173,9 +173,13 @@ class DatasetSpec(Spec):
 
 
 class SplitSpec(Spec):
-    """How nodes are divided: ``stratified`` draws one split a seed, class by class (:mod:`magbench.graph.splits`)."""
+    """How nodes are divided (:mod:`magbench.graph.splits`).
 
-    rule: Literal["stratified"] = "stratified"
+    ``stratified`` draws one split a seed, class by class; ``magb-42`` is MAGB's one permutation; ``official`` takes the
+    split that the data set's authors publish. The last two are the same for every seed.
+    """
+
+    rule: Literal["stratified", "magb-42", "official"] = "stratified"
     train: float = Field(0.6, gt=0, lt=1)
     val: float = Field(0.2, gt=0, lt=1)
     test: float = Field(0.2, gt=0, lt=1)

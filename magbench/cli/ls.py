@@ -62,10 +62,13 @@ def _rows(registry: Any, kind: Kind) -> list[dict[str, Any]]:
             for e in registry.methods.values()
         ]
     if kind is Kind.DATASETS:
+        from magbench.data.place import is_here
+
         return [
             {
                 "data set": d.id,
                 "source": d.source,
+                "here": "yes" if is_here(d) else "no",
                 "features": ", ".join(d.features),
                 "nodes": d.counts.get("nodes"),
                 "licence": d.licence,

@@ -16,9 +16,9 @@ from filelock import FileLock, Timeout
 from magbench import paths
 from magbench.data.convert import Conversion, convert
 from magbench.data.hub import Repository, Show
-from magbench.data.load import dataset_folder
 from magbench.data.locate import Choice, choose, local_sources, sources
 from magbench.data.meta import META, Meta, read_meta
+from magbench.data.place import dataset_folder
 from magbench.errors import DataError, OutputError, UnknownNameError
 from magbench.specs import DatasetSpec, Mirror
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from magbench import paths
 from magbench.data.mag import MAG
 from magbench.data.meta import META, read_meta
+from magbench.data.place import dataset_folder as dataset_folder
+from magbench.data.place import is_here
 from magbench.data.store import file_sha256, read_store
-from magbench.errors import DataError, SpecError, UnknownNameError
+from magbench.errors import DataError, UnknownNameError
 from magbench.specs import DatasetSpec
 
 
@@ -36,21 +37,6 @@ def load_dataset(spec: DatasetSpec, features: str | None = None) -> MAG:
     mag = _generate(spec) if spec.source == "synthetic" else _read(spec, chosen)
     _check_counts(mag, spec)
     return mag
-
-
-def dataset_folder(spec: DatasetSpec) -> Path:
-    """Where the files of a stored data set lie. Raises SpecError for a source without files."""
-    if spec.source == "embedded":
-        return Path(__file__).parent / "embedded" / spec.name
-    if spec.source == "store":
-        return paths.home() / "datasets" / f"{spec.name}@{spec.version}"
-    allowed = "embedded, store, synthetic"
-    raise SpecError(f"Data set {spec.name}@{spec.version}: source {spec.source!r} has no files; allowed: {allowed}.")
-
-
-def is_here(spec: DatasetSpec) -> bool:
-    """Whether `spec` can be loaded without fetching anything first."""
-    return spec.source == "synthetic" or (dataset_folder(spec) / META).is_file()
 
 
 def check_identity(spec: DatasetSpec) -> Path:

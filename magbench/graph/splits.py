@@ -1,12 +1,14 @@
 """Splits: which nodes train, validate and test, drawn so that every platform and numpy release draws the same.
 
-Only ``PCG64(seed).random_raw`` is used: numpy promises the bit stream of a bit generator, not of ``Generator`` methods.
+Only ``PCG64(seed).random_raw`` is used: numpy promises the bit stream of a bit generator, not of ``Generator`` methods
+(MAGB's split is the exception: it is made with ``RandomState``, which numpy has frozen).
 A random order is the stable argsort of raw 64-bit draws.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from magbench.errors import DataError
 
 Index = NDArray[np.int64]
+PARTS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,3 +71,34 @@ def stratified_split(labels: Index, seed: int, *, val: float, test: float, min_c
             f"({len(parts['test'])} classes among {int((labels >= 0).sum())} labelled nodes)."
         )
     return Split(**{name: np.sort(np.concatenate(part)) for name, part in parts.items()})
+
+
+def magb_split(labels: Index, *, train: float, val: float) -> Split:
+    """The single split that MAGB uses for all its runs: consecutive parts of one random order of all nodes.
+
+    What is known of MAGB's loader (``GNN/GraphData.py``): the nodes are permuted once by numpy's legacy generator with
+    seed 42 and cut at 60 % and 80 %, for every run; no split is published as a file. Taken to be so here: the seed is
+    set just before the permutation, which is of ``range(N)``, and the cuts are ``int(share · N)``. Unlabelled nodes,
+    of which MAGB has none, are in no part.
+
+    Args:
+        labels: int64 [N], -1 = unlabelled.
+        train, val: shares of all nodes; the rest is for testing.
+    """
+    order = np.random.RandomState(42).permutation(len(labels))
+    first, second = int(len(labels) * train), int(len(labels) * train) + int(len(labels) * val)
+    cut = zip(PARTS, np.split(order, [first, second]), strict=True)
+    return official_split(labels, dict(cut), "MAGB")
+
+
+def official_split(labels: Index, parts: Mapping[str, Index], name: str) -> Split:
+    """The published ``train``, ``val`` and ``test`` nodes, without those that have no label.
+
+    Raises:
+        DataError: a part is missing or has no labelled node; `name` is the data set's.
+    """
+    kept = {part: np.sort(nodes[labels[nodes] >= 0]) for part, nodes in parts.items()}
+    empty = [part for part in PARTS if part not in kept or not len(kept[part])]
+    if empty:
+        raise DataError(f"Data set {name} brings no labelled nodes for {', '.join(empty)}; found {sorted(parts)}.")
+    return Split(**kept)

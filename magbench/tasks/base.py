@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 from magbench.data.mag import MAG
 from magbench.specs import TaskSpec
@@ -24,6 +24,9 @@ class Score:
 
 class Task(ABC):
     """A family's rules bound to one :class:`~magbench.specs.TaskSpec`."""
+
+    design: Literal["drawn", "fixed"] = "drawn"
+    """Whether each seed draws a split of its own, or the task version fixes one for all."""
 
     def __init__(self, spec: TaskSpec) -> None:
         self.spec = spec

@@ -20,7 +20,8 @@ from data.miniatures import NODES, WRITERS
 from magbench import paths
 from magbench.data import fetch as fetch_module
 from magbench.data.fetch import ALREADY, fetch, import_folder
-from magbench.data.load import is_here, load_dataset
+from magbench.data.load import load_dataset
+from magbench.data.place import is_here
 from magbench.data.store import file_sha256, verify_store
 from magbench.errors import DataError, OutputError, UnknownNameError
 from magbench.registry import Registry

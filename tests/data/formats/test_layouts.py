@@ -270,7 +270,7 @@ MOVIES: dict[str, tuple[Damage, str]] = {
     "not a graph": (lambda f: torch.save({}, f / "MoviesGraph.pt"), "MoviesGraph.pt: not a readable DGL graph file"),
     "graph missing": (
         lambda f: (f / "MoviesGraph.pt").unlink(),
-        r"graph: 'Movies/\*Graph\.pt' is missing; found Movies/",
+        r"graph: 'Movies/\*Graph\.pt' is missing; found Movies\.csv",
     ),
     "ambiguous": (lambda f: (f / "More.csv").write_text("a\n"), r"'Movies/\*\.csv' matches 2 files: Movies/More.csv, "),
     "archive": (
