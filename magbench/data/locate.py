@@ -62,8 +62,8 @@ def match(patterns: Iterable[str], listing: Sequence[str], where: str, what: str
             )
         if found:
             return found[0]
-    folder = tried[0].partition("/")[0].lower()
-    near = [path for path in listing if path.lower().startswith(f"{folder}/")] or list(listing)
+    folder = tried[0].rpartition("/")[0].lower()
+    near = [path for path in listing if path.rpartition("/")[0].lower() == folder] or list(listing)
     names = [name for path in near if not (name := path.rpartition("/")[2]).lower().endswith(SUFFIXES)]
     shown = f"{', '.join(names[:8])}{', …' if len(names) > 8 else ''}" if names else "no such file"
     raise DataError(f"{where}: {what}: {' or '.join(map(repr, tried))} is missing; found {shown}.")

@@ -175,6 +175,7 @@ class MAG(Data):  # type: ignore[misc]  # PyG ships no types, so Data is Any to 
         if self.images is not None:
             kept = subset.nonzero().flatten() if subset.dtype == torch.bool else subset
             mag["images"] = self.images.take(kept.tolist())
+        mag._store.pop("official", None)  # it numbers the nodes of the whole graph
         return mag
 
     def validate(self, raise_on_error: bool = True) -> bool:

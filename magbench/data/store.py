@@ -170,6 +170,8 @@ def _payload(mag: MAG, image_bytes: list[bytes | None] | None, feature_dtype: st
         yield f"has_{modality}.npy", _array_bytes(mag[f"has_{modality}"].numpy(), "|b1")
         dtype = np.dtype(feature_dtype).newbyteorder("<").str
         yield f"features/{mag.features}/x_{modality}.npy", _array_bytes(mag[f"x_{modality}"].numpy(), dtype)
+    for name, values in mag.official.items():
+        yield f"official/{name}.npy", _array_bytes(values.numpy(), "<i8")
     if mag.texts is not None:
         columns: dict[str, pa.Array] = {"text": pa.array(list(mag.texts), pa.string())}
         if mag.references is not None:

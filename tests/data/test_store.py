@@ -25,7 +25,7 @@ Small = Callable[..., MAG]
 @pytest.fixture
 def folder(small: Small, tmp_path: Path) -> Path:
     target = tmp_path / "datasets" / "small@1"
-    mag = small(references=[["a", "aa"], ["b"], None, ["d"]])
+    mag = small(references=[["a", "aa"], ["b"], None, ["d"]], official={"train": torch.tensor([2, 0])})
     write_store(mag, target, licence="CC0-1.0", source="made by hand", documents={"card.md": "a card"})
     return target
 
@@ -54,6 +54,8 @@ def test_round_trip(small: Small, folder: Path) -> None:
     assert mag.classes == original.classes
     assert mag.texts == original.texts
     assert mag.references == [["a", "aa"], ["b"], None, ["d"]]
+    assert {name: nodes.tolist() for name, nodes in mag.official.items()} == {"train": [2, 0]}
+    assert not mag.subgraph(torch.tensor([0, 1])).official
     assert [mag.images.bytes(i) for i in range(4)] == [original.images.bytes(i) for i in range(4)]
     assert (folder / "card.md").read_text() == "a card"
     assert sorted(path.name for path in folder.parent.iterdir()) == ["small@1"], "no temporary folder stays"

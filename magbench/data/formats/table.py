@@ -94,12 +94,15 @@ class Table:
 
     def row_of(self) -> dict[str, int]:
         """The row of each id; without a column ``id`` ids are row numbers. Raises DataError for an id that recurs."""
-        ids = [value.strip() for value in self.column("id")] if self.has("id") else list(map(str, range(len(self))))
+        ids = self._ids()
         rows = {value: row for row, value in enumerate(ids)}
         if len(rows) < len(ids):
             repeated = next(value for row, value in enumerate(ids) if rows[value] != row)
             raise DataError(f"{self.path}: found the id {repeated!r} more than once, expected one row a node.")
         return rows
+
+    def _ids(self) -> list[str]:
+        return [value.strip() for value in self.column("id")] if self.has("id") else list(map(str, range(len(self))))
 
     def links(self, columns: Columns) -> Ints | None:
         """The graph that the link columns describe: row → each listed id that is in the table, every pair once.
@@ -112,7 +115,7 @@ class Table:
         """
         if not columns.links or not self.has(*columns.links):
             return None
-        rows = self.row_of()
+        rows = {value: row for row, value in enumerate(self._ids())}
         pairs = {
             (source, rows[item])
             for name in columns.links

@@ -138,6 +138,13 @@ def test_mmag_keeps_five_captions_and_stored_masks(tmp_path: Path) -> None:
     rows(mag, "text", features(4, 1, "<f2"), NO_TEXT)
 
 
+def test_ids_that_name_pictures_are_unique(tmp_path: Path) -> None:
+    folder = miniatures.write_mmag(tmp_path)
+    edit_csv(folder / "Flickr30k.csv", lambda table: table.assign(id="1"))
+    with pytest.raises(DataError, match="found the id '1' more than once"):
+        convert_folder(miniatures.spec("flickr30k", tmp_path), folder)
+
+
 def test_mmgraph_node_classification(tmp_path: Path) -> None:
     spec, _ = made("ele-fashion", tmp_path)
     mag = load_dataset(spec)
@@ -263,16 +270,15 @@ MOVIES: dict[str, tuple[Damage, str]] = {
         "is no readable feature file: .*objects in dtype",
     ),
     "all zero": (lambda f: np.save(f / NPY, np.zeros((NODES, 4), "<f4")), "found nothing but zero rows"),
-    "id twice": (
-        lambda f: edit_csv(f / "Movies.csv", lambda t: t.assign(id="B1")),
-        "found the id 'B1' more than once",
-    ),
     "not a graph": (lambda f: torch.save({}, f / "MoviesGraph.pt"), "MoviesGraph.pt: not a readable DGL graph file"),
     "graph missing": (
         lambda f: (f / "MoviesGraph.pt").unlink(),
-        r"graph: 'Movies/\*Graph\.pt' is missing; found Movies\.csv",
+        r"graph: 'Movies/MoviesGraph\.pt' or 'Movies/\*Graph\.pt' is missing; found Movies\.csv",
     ),
-    "ambiguous": (lambda f: (f / "More.csv").write_text("a\n"), r"'Movies/\*\.csv' matches 2 files: Movies/More.csv, "),
+    "ambiguous": (
+        lambda f: ((f / "Movies.csv").rename(f / "A.csv"), (f / "B.csv").write_text("a\n")),
+        r"'Movies/\*\.csv' matches 2 files: Movies/A\.csv, Movies/B\.csv; expected one",
+    ),
     "archive": (
         lambda f: os.truncate(f / "MoviesImages.tar.gz", 300),
         r"Images\.tar\.gz cannot be read as a tar archive",
