@@ -51,7 +51,7 @@ def transfer_display() -> Iterator[Show]:
 
         def show(what: str, done: int, total: int) -> None:
             if what not in rows:
-                rows[what] = bar.add_task(escape(what), total=total or None)
+                rows[what] = bar.add_task(escape(what.rpartition("/")[2]), total=total or None)
             bar.update(rows[what], completed=done)
 
         yield show

@@ -106,7 +106,10 @@ def card(mag: MAG, meta: Mapping[str, Any]) -> Card:
 
 
 def _published_text(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
+    return (
+        f"{counts['directed_edges']:,} stored directed edges, {counts['self_loops']:,} self-loops, "
+        f"{counts['undirected_edges']:,} unique undirected edges, {counts['isolated']:,} isolated nodes"
+    )
 
 
 def edge_homophily(edge_index: Tensor, labels: Tensor) -> float | None:

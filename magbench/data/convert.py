@@ -68,6 +68,11 @@ def convert(spec: DatasetSpec, mirror: Mirror, sources: Sources, folder: Path) -
         for modality, path in parts.items():
             check_matrix(path, mirror.width(name, modality), published.num_nodes)
     old = read_meta(folder) if (folder / META).is_file() else None
+    if old is not None and old.published != count_published(published.edge_index, published.num_nodes):
+        raise DataError(
+            f"{spec.id}: the files hold another graph than {folder}, so they are of another release. "
+            f"Remove {folder} to start anew with them."
+        )
     notes = list(_graph_notes(published, spec))
     with StoreBuilder(folder) as builder:
         if old is None:

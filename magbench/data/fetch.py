@@ -71,6 +71,7 @@ def fetch(
             assert repository.ledger is not None
             origin = f"https://huggingface.co/datasets/{chosen.repo} at {repository.ledger.commit}"
         found = sources(choice, lambda path: repository.folder / path, origin)
+        show(f"converting {spec.id}", 0, 0)
         return convert(spec, chosen, found, folder)
 
 
@@ -81,7 +82,7 @@ def import_folder(spec: DatasetSpec, path: Path, *, features: Sequence[str] = ()
         spec: a data set with mirrors.
         path: a copy of the repository, or of the data set's folder in it.
         features: feature sets; default: all whose files are there.
-        show: told when another process is at work.
+        show: told of progress.
 
     Raises:
         UnknownNameError: no such feature set.
@@ -100,6 +101,7 @@ def import_folder(spec: DatasetSpec, path: Path, *, features: Sequence[str] = ()
         new = {name for name in found.features if old is None or name not in old.features}
         if old is not None and not new and (found.pictures is None or "images.parquet" in old.files):
             return Conversion(folder, old, (ALREADY,))
+        show(f"converting {spec.id}", 0, 0)
         return convert(spec, mirror, found, folder)
 
 

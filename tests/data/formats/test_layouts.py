@@ -195,6 +195,15 @@ def test_features_and_pictures_can_be_added_later(tmp_path: Path) -> None:
     assert once != mag.fingerprint()
 
 
+def test_files_of_another_release_are_not_mixed_in(tmp_path: Path) -> None:
+    folder = WRITERS["movies"](tmp_path / "repo")
+    spec = miniatures.spec("movies", tmp_path)
+    convert_folder(spec, folder, "roberta+clip-l14")
+    (folder / "MoviesGraph.pt").write_bytes(file_bytes(Graph(NODES, edges()[:, 1:], {"label": LABELS})))
+    with pytest.raises(DataError, match=r"another graph than .*movies@1, so they are of another release"):
+        convert_folder(spec, folder, "llama3.2-1b+clip-l14")
+
+
 def test_rows_of_zeros_or_nan_are_missing_features(tmp_path: Path) -> None:
     folder = WRITERS["movies"](tmp_path / "repo")
     values = features(4, 1)
