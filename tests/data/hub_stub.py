@@ -21,6 +21,7 @@ class Hub:
 
     Attributes:
         cut: path → how many bytes of each answer to send before the connection breaks.
+        stall: path → how many bytes of each answer to send before the hub falls silent, until ``wake`` is set.
         corrupt: paths of which a byte is flipped in every answer.
         gone: paths that are listed but answered with 404.
         redirect: answer with a redirect to another place, as for large files.
@@ -32,6 +33,8 @@ class Hub:
     def __init__(self, root: Path, repo: str) -> None:
         self.root, self.repo = root, repo
         self.cut: dict[str, int] = {}
+        self.stall: dict[str, int] = {}
+        self.wake = threading.Event()
         self.corrupt: set[str] = set()
         self.gone: set[str] = set()
         self.redirect = False
@@ -128,6 +131,11 @@ class _Handler(BaseHTTPRequestHandler):
             hub.ranges.setdefault(name, []).append(asked)
             sent = body[: hub.cut.get(name, len(body))]
             hub.sent[name] += len(sent)
+            if name in hub.stall:
+                self.wfile.write(sent[: hub.stall[name]])
+                hub.wake.wait(60)
+                self.close_connection = True
+                return
             self.wfile.write(sent)
             self.close_connection = len(sent) < len(body)
 

@@ -18,7 +18,6 @@ from data.hub_stub import COMMIT, Hub
 from data.miniatures import NODES, WRITERS
 
 from magbench import paths
-from magbench.data import fetch as fetch_module
 from magbench.data.fetch import ALREADY, fetch, import_folder
 from magbench.data.load import load_dataset
 from magbench.data.place import is_here
@@ -95,26 +94,43 @@ def test_only_what_is_asked_for_is_fetched_and_only_once(hub: Hub, movies: Datas
     assert hub.gets[ARCHIVE] == 1
 
 
-def test_an_interrupted_transfer_goes_on_where_it_stopped(hub: Hub, movies: DatasetSpec, home: Path) -> None:
+PROCESS = """
+import sys
+from pathlib import Path
+import huggingface_hub.constants
+huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE = 1
+from magbench.data.fetch import fetch
+from magbench.specs import DatasetSpec
+fetch(DatasetSpec.from_toml(Path(sys.argv[1])), images=True)
+"""
+
+
+def start(tmp_path: Path) -> subprocess.Popen[str]:
+    """A process that fetches the movies with their pictures, and writes every byte as it comes."""
+    command = [sys.executable, "-c", PROCESS, str(tmp_path / "movies.toml")]
+    environment = {**os.environ, "PYTHONPATH": str(paths.PACKAGE.parent)}
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_killed_transfer_goes_on_where_it_stopped(hub: Hub, movies: DatasetSpec, home: Path, tmp_path: Path) -> None:
     size = (hub.root / ARCHIVE).stat().st_size
     part = size // 3
-    original = fetch_module.Repository._transfer
-
-    def killed(self: fetch_module.Repository, path: str, file: Path) -> None:
-        if path == ARCHIVE:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes((hub.root / path).read_bytes()[:part])
-            raise KeyboardInterrupt
-        original(self, path, file)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fetch_module.Repository, "_transfer", killed)
-        with pytest.raises(KeyboardInterrupt):
-            fetch(movies, images=True)
+    hub.stall[ARCHIVE] = part
+    process = start(tmp_path)
+    folder = home / "hub" / "Sherirto--MAGB" / "Movies"
+    while sum(path.stat().st_size for path in folder.glob("MoviesImages*.part")) < part:
+        assert process.poll() is None, process.communicate()[1]
+        hub.wake.wait(0.05)
+    process.kill()
+    process.communicate()
     assert not is_here(movies)
+    hub.stall.clear()
+    hub.wake.set()
+    hub.sent.clear()
     fetch(movies, images=True)
-    assert hub.ranges[ARCHIVE] == [f"bytes={part}-"]
-    assert hub.sent[ARCHIVE] == size - part
+    assert hub.ranges[ARCHIVE] == [None, f"bytes={part}-"]
+    assert hub.sent == {ARCHIVE: size - part}
+    assert load_dataset(movies).images.bytes(5) == picture(40)
     assert left_behind(home) == []
 
 
@@ -275,20 +291,8 @@ def test_what_a_killed_process_left_is_swept_away(hub: Hub, movies: DatasetSpec,
     assert left_behind(home) == []
 
 
-PROCESS = """
-import sys
-from pathlib import Path
-from magbench.data.fetch import fetch
-from magbench.specs import DatasetSpec
-fetch(DatasetSpec.from_toml(Path(sys.argv[1])), images=True)
-"""
-
-
 def test_two_processes_at_once_make_it_once(hub: Hub, movies: DatasetSpec, home: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", PROCESS, str(tmp_path / "movies.toml")]
-    environment = {**os.environ, "PYTHONPATH": str(paths.PACKAGE.parent)}
-    running = [subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) for _ in range(2)]
-    for process in running:
+    for process in [start(tmp_path), start(tmp_path)]:
         _, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
     assert set(hub.gets.values()) == {1}
