@@ -26,6 +26,7 @@ from magbench.data.formats.pictures import Tally, pictures
 from magbench.data.formats.published import Files, Ints, Published, expect
 from magbench.data.mag import simple_undirected
 from magbench.data.meta import META, GraphCounts, Meta, PublishedGraph, read_meta
+from magbench.data.store import array_bytes
 from magbench.errors import DataError
 from magbench.specs import DatasetSpec, Mirror
 
@@ -96,8 +97,8 @@ def check_published(published: Published, spec: DatasetSpec, files: Files) -> No
     path = files.get("graph") or files["mapping"]
     if "nodes" in spec.counts:
         expect(path, "nodes", published.num_nodes, spec.counts["nodes"], spec.id)
-    if published.labels is not None:
-        low, high = int(published.labels.min(initial=0)), int(published.labels.max(initial=-1))
+    if published.labels is not None and len(published.labels):
+        low, high = int(published.labels.min()), int(published.labels.max())
         limit = spec.num_classes or high + 1
         if low < -1 or high >= limit or high < 0:
             labels = files.get("labels") or path
@@ -180,7 +181,9 @@ def _write_features(
 
 def _feature_bytes(rows: Iterator[Block], shape: tuple[int, int], present: list[Any]) -> Iterator[bytes]:
     """An ``.npy`` file of float32 `shape`, piece by piece; `present` collects which rows carry something."""
-    yield _npy_header("<f4", shape)
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
+    yield header.getvalue()
     for block in rows:
         here = np.isfinite(block).all(axis=1) & (block != 0).any(axis=1)
         block[~here] = 0
@@ -213,13 +216,7 @@ def _write_pictures(builder: StoreBuilder, source: Path, published: Published) -
 
 
 def _write_array(builder: StoreBuilder, name: str, values: np.ndarray[Any, Any], dtype: str) -> None:
-    builder.write(name, [_npy_header(dtype, values.shape), np.ascontiguousarray(values, dtype=dtype).tobytes()])
-
-
-def _npy_header(dtype: str, shape: tuple[int, ...]) -> bytes:
-    buffer = io.BytesIO()
-    np.lib.format.write_array_header_1_0(buffer, {"descr": dtype, "fortran_order": False, "shape": shape})
-    return buffer.getvalue()
+    builder.write(name, [array_bytes(values, dtype)])
 
 
 def _describe(

@@ -122,13 +122,12 @@ class Repository:
         return target
 
     def _transfer(self, path: str, part: Path) -> None:
-        # Read when the library is first imported; its bars would be drawn over ours.
-        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
         from huggingface_hub import hf_hub_url
         from huggingface_hub.file_download import http_get
-        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+        from huggingface_hub.utils import build_hf_headers, disable_progress_bars  # type: ignore[attr-defined]
 
         assert self.ledger is not None
+        disable_progress_bars("huggingface_hub.http_get")  # they would be drawn over ours
         size, done = self.size(path), self._done(path)
         url = hf_hub_url(self.repo, path, repo_type="dataset", revision=self.ledger.commit, endpoint=_endpoint())
         try:

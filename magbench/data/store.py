@@ -163,15 +163,15 @@ def _describe(mag: MAG, licence: str, source: str, files: dict[str, FileEntry]) 
 
 def _payload(mag: MAG, image_bytes: list[bytes | None] | None, feature_dtype: str) -> Iterator[tuple[str, bytes]]:
     """The name and bytes of every data file, one at a time so that only one is held in memory."""
-    yield "edge_index.npy", _array_bytes(mag.edge_index.numpy(), "<i8")
+    yield "edge_index.npy", array_bytes(mag.edge_index.numpy(), "<i8")
     for column in mag.classes:
-        yield f"{column}.npy", _array_bytes(mag[column].numpy(), "<i8")
+        yield f"{column}.npy", array_bytes(mag[column].numpy(), "<i8")
     for modality in mag.modalities:
-        yield f"has_{modality}.npy", _array_bytes(mag[f"has_{modality}"].numpy(), "|b1")
+        yield f"has_{modality}.npy", array_bytes(mag[f"has_{modality}"].numpy(), "|b1")
         dtype = np.dtype(feature_dtype).newbyteorder("<").str
-        yield f"features/{mag.features}/x_{modality}.npy", _array_bytes(mag[f"x_{modality}"].numpy(), dtype)
+        yield f"features/{mag.features}/x_{modality}.npy", array_bytes(mag[f"x_{modality}"].numpy(), dtype)
     for name, values in mag.official.items():
-        yield f"official/{name}.npy", _array_bytes(values.numpy(), "<i8")
+        yield f"official/{name}.npy", array_bytes(values.numpy(), "<i8")
     if mag.texts is not None:
         columns: dict[str, pa.Array] = {"text": pa.array(list(mag.texts), pa.string())}
         if mag.references is not None:
@@ -184,7 +184,8 @@ def _payload(mag: MAG, image_bytes: list[bytes | None] | None, feature_dtype: st
         yield "images.parquet", _table_bytes({"image": pa.array(image_bytes, pa.binary())}, "none")
 
 
-def _array_bytes(values: np.ndarray[Any, Any], dtype: str) -> bytes:
+def array_bytes(values: np.ndarray[Any, Any], dtype: str) -> bytes:
+    """`values` cast to `dtype`, as the bytes of an ``.npy`` file."""
     buffer = io.BytesIO()
     np.save(buffer, values.astype(dtype), allow_pickle=False)
     return buffer.getvalue()

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from magbench.errors import DataError
 
-RECONSTRUCT = np._core.multiarray._reconstruct  # type: ignore[attr-defined]
 # What a numpy array is pickled as; old and new numpy name one function by two modules.
+RECONSTRUCT = np.zeros(0).__reduce__()[0]
 ALLOWED: list[Any] = [
     (RECONSTRUCT, "numpy.core.multiarray._reconstruct"),
     (RECONSTRUCT, "numpy._core.multiarray._reconstruct"),

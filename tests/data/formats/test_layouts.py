@@ -259,7 +259,7 @@ MOVIES: dict[str, tuple[Damage, str]] = {
             (f / "MoviesGraph.pt").write_bytes(graph(NODES, label=LABELS + 1)),
             edit_csv(f / "Movies.csv", lambda t: t.drop(columns="label")),
         ),
-        r"found labels 0 to 3|found labels 1 to 3|allowed -1 \(unlabelled\) to 2",
+        r"found labels 1 to 3, allowed -1 \(unlabelled\) to 2",
     ),
     "no labels": (
         lambda f: (
