@@ -65,9 +65,11 @@ class Spec(BaseModel):
 class FeatureFile(Spec):
     """One modality of a published feature set: a file, or a range of its columns.
 
-    ``file`` is a pattern as in :class:`Mirror`; ``columns`` is half open; ``dim`` is the width that must be found.
+    ``encoder`` says what made it, as far as its publisher does; ``file`` is a pattern as in :class:`Mirror`;
+    ``columns`` is half open; ``dim`` is the width that must be found.
     """
 
+    encoder: str
     file: str
     columns: tuple[int, int] | None = None
     dim: int = Field(ge=1)

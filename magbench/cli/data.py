@@ -12,6 +12,7 @@ from magbench.cli.ls import ls as list_kind
 
 if TYPE_CHECKING:
     from magbench.data.convert import Conversion
+    from magbench.specs import DatasetSpec
 
 app = typer.Typer(help="List, fetch, import, describe and verify data sets.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Data set, e.g. emoji.")]
@@ -45,7 +46,7 @@ def get(
     spec = Registry.default().dataset(name)
     with transfer_display() as show:
         found = fetch(spec, features=features or (), images=images, mirror=mirror, offline=offline, show=show)
-    _print(found, json)
+    _print(spec, found, json)
 
 
 @app.command("import")
@@ -66,7 +67,7 @@ def import_(
     spec = Registry.default().dataset(name)
     with transfer_display() as show:
         found = import_folder(spec, path, features=features or (), show=show)
-    _print(found, json)
+    _print(spec, found, json)
 
 
 @app.command()
@@ -104,7 +105,7 @@ def verify(name: Name, json: Json = False) -> None:
         print(f"{spec.id}: {len(files)} files intact, contract holds, fingerprint {mag.fingerprint()[:16]}…")
 
 
-def _print(found: Conversion, json: bool) -> None:
+def _print(spec: DatasetSpec, found: Conversion, json: bool) -> None:
     """What was made: counts of the published graph and of the MAG, feature sets, and what a reader should know."""
     from magbench.cli.output import print_json
 
@@ -123,7 +124,8 @@ def _print(found: Conversion, json: bool) -> None:
         )
     print(f"  here: {meta.counts.directed_edges:,} directed edges, both directions of each, no loops")
     for name, dims in meta.features.items():
-        print(f"  features {name}: " + ", ".join(f"{modality} {dim}" for modality, dim in dims.items()))
+        made_by = spec.mirror(meta.mirror).features[name]
+        print(f"  features {name}: " + "; ".join(f"{m} {dim} ({made_by[m].encoder})" for m, dim in dims.items()))
     print(f"  pictures: {'yes' if 'images.parquet' in meta.files else 'no'}; licence {meta.licence}")
     for note in found.notes:
         print(f"  {note}")

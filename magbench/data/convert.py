@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,8 @@ from magbench.specs import DatasetSpec, Mirror
 
 IMAGE_MODALITY, TEXT_MODALITY = "image", "text"
 PICTURES_A_GROUP = 64
+LARGEST_HALF = 65504
+"""Features computed in half precision are infinite where they exceed it."""
 
 FeaturePaths = Mapping[str, Mapping[str, Path]]
 """Feature set → modality → file."""
@@ -168,26 +170,40 @@ def _write_features(
     builder: StoreBuilder, mirror: Mirror, name: str, modality: str, path: Path, num_nodes: int
 ) -> Iterator[str]:
     part = mirror.features[name][modality]
-    present: list[np.ndarray[Any, np.dtype[np.bool_]]] = []
-    content = _feature_bytes(blocks(path, part, num_nodes), (num_nodes, part.dim), present)
+    seen = _Seen()
+    content = _feature_bytes(blocks(path, part, num_nodes), (num_nodes, part.dim), seen)
     builder.write(f"features/{name}/x_{modality}.npy", content)
-    has = np.concatenate(present)
+    has = np.concatenate(seen.present)
+    if seen.infinite:
+        yield f"{path.name}: {seen.infinite:,} infinite values became ±{LARGEST_HALF}, the largest of half precision."
     if not has.any():
         raise DataError(f"{path}: found nothing but zero rows, expected features.")
     if not has.all():
         _write_array(builder, f"features/{name}/has_{modality}.npy", has, "|b1")
-        yield f"{path.name}: {int((~has).sum()):,} rows are zero or not finite; those nodes lack their {modality}."
+        yield f"{path.name}: {int((~has).sum()):,} rows are zero or NaN; those nodes lack their {modality}."
 
 
-def _feature_bytes(rows: Iterator[Block], shape: tuple[int, int], present: list[Any]) -> Iterator[bytes]:
-    """An ``.npy`` file of float32 `shape`, piece by piece; `present` collects which rows carry something."""
+@dataclass
+class _Seen:
+    """Which rows of a feature file carry something, block by block, and how many values were infinite."""
+
+    present: list[np.ndarray[Any, np.dtype[np.bool_]]] = field(default_factory=list)
+    infinite: int = 0
+
+
+def _feature_bytes(rows: Iterator[Block], shape: tuple[int, int], seen: _Seen) -> Iterator[bytes]:
+    """An ``.npy`` file of float32 `shape`, piece by piece; fills `seen`."""
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
     yield header.getvalue()
     for block in rows:
-        here = np.isfinite(block).all(axis=1) & (block != 0).any(axis=1)
+        infinite = np.isinf(block)
+        if infinite.any():
+            block[infinite] = np.copysign(LARGEST_HALF, block[infinite])
+            seen.infinite += int(infinite.sum())
+        here = ~np.isnan(block).any(axis=1) & (block != 0).any(axis=1)
         block[~here] = 0
-        present.append(here)
+        seen.present.append(here)
         yield block.tobytes()
 
 

@@ -187,5 +187,7 @@ def _turn(name: str, show: Show) -> Iterator[None]:
         raise OutputError(f"{folder} cannot be written: {error}. Set MAGBENCH_HOME to another folder.") from error
     try:
         yield
+    except OSError as error:
+        raise OutputError(f"{paths.home()}: {error}. Free space, or set MAGBENCH_HOME to another folder.") from error
     finally:
         lock.release()

@@ -184,7 +184,7 @@ class Repository:
             return Ledger.model_validate_json(path.read_bytes())
         except FileNotFoundError:
             return None
-        except (OSError, ValidationError) as error:
+        except ValidationError as error:
             reason = str(error).splitlines()[0]
             raise DataError(f"{path} is damaged: {reason}. Remove it; the files are then verified anew.") from error
 

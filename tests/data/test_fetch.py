@@ -249,6 +249,14 @@ def test_a_full_disk_is_seen_first(hub: Hub, movies: DatasetSpec, monkeypatch: p
     assert not hub.gets
 
 
+@pytest.mark.parametrize("name", ["hub", "locks", "datasets"])
+def test_a_home_that_cannot_be_written(name: str, hub: Hub, movies: DatasetSpec, home: Path) -> None:
+    home.mkdir()
+    (home / name).write_text("a file where a folder should be")
+    with pytest.raises(OutputError, match=r"Not a directory|File exists"):
+        fetch(movies)
+
+
 def test_wrong_names_and_mirrors_that_do_not_mix(hub: Hub, movies: DatasetSpec, tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="Unknown mirror 'hf'"):
         fetch(movies, mirror="hf")

@@ -69,7 +69,7 @@ def test_ele_fashion_is_fetched_and_run_on_the_official_split(
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         fetched = lab.call("data", "get", "ele-fashion", "--features", "clip", "--features", "t5-dino", "--images")
     assert fetched.code == 0, fetched.err
-    assert "features t5-dino: text 4, image 4" in fetched.out
+    assert "features t5-dino: text 4 (T5); image 4 (DINOv2)" in fetched.out
     assert "pictures: yes; licence Apache-2.0" in fetched.out
     assert "ele-fashion/clip_feat.pt (0.0 MB)" in fetched.err
     outcome = lab.run("-t", "nc/ele-fashion", "-m", "mlp", "--seeds", "0,1", "--out", tmp_path / "runs")

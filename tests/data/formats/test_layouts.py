@@ -207,11 +207,13 @@ def test_files_of_another_release_are_not_mixed_in(tmp_path: Path) -> None:
 def test_rows_of_zeros_or_nan_are_missing_features(tmp_path: Path) -> None:
     folder = WRITERS["movies"](tmp_path / "repo")
     values = features(4, 1)
-    values[2], values[5, 1] = 0, np.nan
+    values[2], values[5, 1], values[6, 0], values[8, 3] = 0, np.nan, np.inf, -np.inf
     np.save(folder / "TextFeature" / "Movies_roberta_base_512_mean.npy", values)
     spec = miniatures.spec("movies", tmp_path)
     notes = convert_folder(spec, folder).notes
-    assert any("2 rows are zero or not finite" in note for note in notes)
+    assert any("2 rows are zero or NaN" in note for note in notes)
+    assert any("2 infinite values became ±65504" in note for note in notes)
+    assert (load_dataset(spec).x_text[6, 0], load_dataset(spec).x_text[8, 3]) == (65504, -65504)
     assert np.flatnonzero(~load_dataset(spec).has_text).tolist() == [2, 5, NO_TEXT]
     assert np.flatnonzero(~load_dataset(spec, "llama3.2-1b+clip-l14").has_text).tolist() == [NO_TEXT]
 

@@ -28,7 +28,7 @@ def test_blocks_are_the_matrix(
             torch.save(torch.from_numpy(true if kind.endswith("half") else true.astype("<f4")), stream)
         else:
             np.save(stream, np.asfortranarray(true) if kind == "fortran" else true.astype(kind))
-    part = FeatureFile(file="x", dim=columns[1] - columns[0] if columns else 64, columns=columns)
+    part = FeatureFile(encoder="-", file="x", dim=columns[1] - columns[0] if columns else 64, columns=columns)
     found = list(blocks(path, part, 1000))
     assert [len(block) for block in found] == [300, 300, 300, 100]
     assert {block.dtype.str for block in found} == {"<f4"}
@@ -39,7 +39,9 @@ def test_memory_is_that_of_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(matrix, "BLOCK_BYTES", 1 << 20)
     np.save(tmp_path / "x.npy", np.ones((40_000, 100)))
     tracemalloc.start()
-    total = sum(float(block.sum()) for block in blocks(tmp_path / "x.npy", FeatureFile(file="x", dim=100), 40_000))
+    total = sum(
+        float(block.sum()) for block in blocks(tmp_path / "x.npy", FeatureFile(encoder="-", file="x", dim=100), 40_000)
+    )
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert total == 4_000_000
