@@ -55,8 +55,8 @@ class NonNeighbours:
         return picked
 
 
-def draw_negatives(known: NonNeighbours, source: Index, count: int, seed: int, start: int) -> Table:
-    """int32 [Q, count]: row q holds draws ``start + q · count`` … of the stream of ``seed``.
+def draw_negatives(known: NonNeighbours, source: Index, count: int, seed: int, start: int, spare: int = 0) -> Table:
+    """int32 [Q, count + spare]: row q begins with draws ``start + q · count`` … of the stream of ``seed``.
 
     Args:
         known: complement of the graph of all known edges.
@@ -64,6 +64,7 @@ def draw_negatives(known: NonNeighbours, source: Index, count: int, seed: int, s
         count: negatives a source.
         seed: seed of the stream.
         start: its first draw.
+        spare: columns of zeros at the end, to be filled.
 
     Raises:
         DataError: a source with an edge to every other node.
@@ -71,19 +72,18 @@ def draw_negatives(known: NonNeighbours, source: Index, count: int, seed: int, s
     allowed = known.count(source)
     if len(source) and allowed.min() < 1:
         raise DataError(f"Node {source[allowed.argmin()]} has an edge to every other node, so it has no negatives.")
-    table = np.empty((len(source), count), dtype=np.int32)
+    table = np.zeros((len(source), count + spare), dtype=np.int32)
     step = max(1, _CHUNK_CELLS // count)
     for first in range(0, len(source), step):
         rows = slice(first, first + step)
         asked = source[rows, None]
         keys = random_keys(len(asked) * count, seed, start + first * count).reshape(-1, count)
-        table[rows] = known.pick(asked, bounded(keys, allowed[rows, None]))
+        table[rows, :count] = known.pick(asked, bounded(keys, allowed[rows, None]))
     return table
 
 
-def hide_targets(target: Index, negatives: Table, column: Index) -> Table:
-    """int32 [Q, K + 1]: each row's negatives with its target put in at ``column`` (0 … K), so that no place tells."""
-    table = np.concatenate([negatives, np.zeros((len(target), 1), dtype=np.int32)], axis=1)
+def hide_targets(table: Table, target: Index, column: Index) -> Table:
+    """The table, int32 [Q, K + 1], with each row's target put in at ``column``; what stood there goes to the last."""
     rows = np.arange(len(target))
     table[rows, -1] = table[rows, column]
     table[rows, column] = target

@@ -4,7 +4,8 @@
 * ``dot``: the inner product of the two states after one linear map (encoders end in a ReLU, and inner products of
   non-negative states could not tell a pair from a non-pair by sign).
 
-Both are symmetric in the two nodes.
+Both are symmetric in the two nodes. Neither drops anything out: encoders do, and on emoji's validation edges a decoder
+that does so too learns slower.
 """
 
 from __future__ import annotations
@@ -42,19 +43,12 @@ class Decoder(nn.Module, ABC):
 
 
 class HadamardMLP(Decoder):
-    """``hidden → hidden → hidden → 1`` with ReLU and dropout between."""
+    """``hidden → hidden → hidden → 1`` with ReLU between."""
 
-    def __init__(self, hidden: int, dropout: float) -> None:
+    def __init__(self, hidden: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Dropout(dropout),
-            nn.Linear(hidden, hidden),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, hidden),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(hidden, 1),
+            nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 1)
         )
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
@@ -65,21 +59,23 @@ class HadamardMLP(Decoder):
 class Dot(Decoder):
     """``<W h_s + b, W h_t + b>``."""
 
-    def __init__(self, hidden: int, dropout: float) -> None:
+    def __init__(self, hidden: int) -> None:
         super().__init__()
-        self.dropout, self.linear = nn.Dropout(dropout), nn.Linear(hidden, hidden)
+        self.linear = nn.Linear(hidden, hidden)
 
     def embed(self, h: Tensor) -> Tensor:
-        states: Tensor = self.linear(self.dropout(h))
+        states: Tensor = self.linear(h)
         return states
 
     def forward(self, source: Tensor, target: Tensor) -> Tensor:
         return (source * target).sum(-1)
 
     def rank_scores(self, embedded: Tensor, source: Tensor, candidates: Tensor) -> Tensor:
-        if len(embedded) > _DENSE_FACTOR * candidates.size(1):
-            return super().rank_scores(embedded, source, candidates)
         scores = embedded.new_empty(candidates.shape)
+        if len(embedded) > _DENSE_FACTOR * candidates.size(1):
+            for row, (node, own) in enumerate(zip(source, candidates, strict=True)):
+                scores[row] = embedded.index_select(0, own) @ embedded[node]
+            return scores
         step = max(1, _CHUNK_PAIRS * embedded.size(1) // len(embedded))
         for first in range(0, len(source), step):
             products = embedded[source[first : first + step]] @ embedded.t()

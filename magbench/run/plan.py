@@ -156,7 +156,7 @@ class Fingerprints:
         return self.known[dataset, features]
 
     def _measured(self, spec: DatasetSpec, features: str) -> str | None:
-        if spec.source == "store" and not is_here(spec, features):
+        if spec.mirrors and not is_here(spec, features):
             return None
         if spec.source != "synthetic" and spec.name not in self.verified:
             verify_store(check_identity(spec))

@@ -33,13 +33,11 @@ class Draw:
         split: edges of the three parts.
         val_negatives: int32 [V, K'].
         candidates: int32 [T, K + 1] for the test edges.
-        right: int64 [T], the column of each true target.
     """
 
     split: EdgeSplit
     val_negatives: Table
     candidates: Table
-    right: Index
 
 
 class LinkPredictionTask(Task):
@@ -71,14 +69,14 @@ class LinkPredictionTask(Task):
         if isinstance(rule, EdgeSplitSpec):
             known = NonNeighbours.of(mag.edge_index.numpy(), mag.num_nodes)
             start = self._after_split(mag) + split.test.shape[1]
-            negatives = draw_negatives(known, split.test[0], rule.negatives, rule.seed, start)
-            start += negatives.size
+            table = draw_negatives(known, split.test[0], rule.negatives, rule.seed, start, spare=1)
+            start += rule.negatives * len(table)
             val_negatives = draw_negatives(known, split.val[0], rule.val_negatives, rule.seed, start)
         else:
-            negatives = self._official(mag, "test_negatives").astype(np.int32)
+            table = np.pad(self._official(mag, "test_negatives").astype(np.int32), ((0, 0), (0, 1)))
             val_negatives = self._official(mag, "val_negatives")[:, : rule.val_negatives].astype(np.int32)
-        right = self.right(mag, split, negatives.shape[1])
-        return Draw(split, val_negatives, hide_targets(split.test[1], negatives, right), right)
+        right = self.right(mag, split, table.shape[1] - 1)
+        return Draw(split, val_negatives, hide_targets(table, split.test[1], right))
 
     def draw(self, mag: MAG, seed: int) -> str:
         drawn = self.drawn(mag)

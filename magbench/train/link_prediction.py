@@ -43,7 +43,7 @@ class LinkPredictionObjective(Objective[LinkPredictionView]):
     value_name = "val_mrr"
 
     def head(self, encoder: Encoder, view: LinkPredictionView) -> nn.Module:
-        return DECODERS[self.options.decoder](encoder.hidden, encoder.options.dropout)
+        return DECODERS[self.options.decoder](encoder.hidden)
 
     def batches(self, view: LinkPredictionView, generator: torch.Generator) -> Iterator[Batch]:
         count = view.train.size(1)

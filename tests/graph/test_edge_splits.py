@@ -105,6 +105,9 @@ def test_any_part_of_a_table_can_be_drawn_by_itself(monkeypatch: pytest.MonkeyPa
     known, source = NonNeighbours.of(graph(), N), np.arange(N)[::-1].copy()
     whole = draw_negatives(known, source, 7, 5, 11)
     np.testing.assert_array_equal(draw_negatives(known, source[20:30], 7, 5, 11 + 20 * 7), whole[20:30])
+    spared = draw_negatives(known, source, 7, 5, 11, spare=2)
+    np.testing.assert_array_equal(spared[:, :7], whole)
+    assert not spared[:, 7:].any()
     monkeypatch.setattr(negatives, "_CHUNK_CELLS", 20)
     np.testing.assert_array_equal(draw_negatives(known, source, 7, 5, 11), whole)
 
@@ -116,8 +119,8 @@ def test_a_node_joined_to_all_others_has_no_negatives() -> None:
 
 
 def test_hidden_targets() -> None:
-    table = hide_targets(np.array([7, 8]), np.array([[1, 2, 3], [4, 5, 6]], dtype=np.int32), np.array([1, 3]))
-    assert table.tolist() == [[1, 7, 3, 2], [4, 5, 6, 8]]
+    table = np.array([[1, 2, 3, 0], [4, 5, 6, 0]], dtype=np.int32)
+    assert hide_targets(table, np.array([7, 8]), np.array([1, 3])).tolist() == [[1, 7, 3, 2], [4, 5, 6, 8]]
 
 
 @given(st.integers(0, 2**64 - 1), st.integers(1, 2**32))

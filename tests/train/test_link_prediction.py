@@ -128,7 +128,7 @@ def test_ranking_scores_are_those_of_the_pairs(decoder: str, factor: int, monkey
     """By matmul over all nodes and by gathering, whole and in chunks; symmetric in the two ends."""
     monkeypatch.setattr(decoders, "_DENSE_FACTOR", factor)
     torch.manual_seed(0)
-    head = DECODERS[decoder](8, 0.5).eval()
+    head = DECODERS[decoder](8)
     embedded = head.embed(torch.randn(40, 8))
     source, candidates = torch.randint(40, (13,)), torch.randint(40, (13, 6), dtype=torch.int32)
     with torch.no_grad():
