@@ -150,7 +150,7 @@ class MAG(Data):  # type: ignore[misc]  # PyG ships no types, so Data is Any to 
         return Counts(int(self.num_nodes), int(source.numel()), int((~apart).sum()), int(pairs))
 
     def fingerprint(self) -> str:
-        """sha256 (hex) over what can change a score: edges, features, presence and labels, as little-endian bytes.
+        """sha256 (hex) over what can change a score: edges, features, presence, labels, official parts; little-endian.
 
         Texts, pictures and names stand outside: they are held by the sha256 values of the stored files.
         """
@@ -168,6 +168,8 @@ class MAG(Data):  # type: ignore[misc]  # PyG ships no types, so Data is Any to 
             yield f"has_{modality}", self[f"has_{modality}"], "|u1"
         for column in sorted(self.classes):
             yield column, self[column], "<i8"
+        for name in sorted(self.official):
+            yield f"official/{name}", self.official[name], "<i8"
 
     def subgraph(self, subset: Tensor) -> MAG:
         """The induced subgraph on `subset` (int64 [n] or bool [N]); texts and pictures follow their nodes."""
