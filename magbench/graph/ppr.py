@@ -22,6 +22,7 @@ from torch import Tensor
 
 from magbench.checks import choice, number
 from magbench.errors import DataError, OptionError
+from magbench.graph.adjacency import check_nodes
 from magbench.graph.push import PushGraph
 from magbench.graph.rows import SparseRows, collect, open_rows, write_rows
 
@@ -124,14 +125,14 @@ def ppr(
     choice("norm", norm, ("sym", "rw"))
     choice("method", method, ("auto", "dense", "push"))
     edges = edge_index.cpu().numpy()
-    _check_nodes("edge_index points at", edges, num_nodes)
+    check_nodes("edge_index points at", edges, num_nodes)
     rows_wanted = seeds is not None or out is not None
     if method == "dense" and rows_wanted:
         raise OptionError("method='dense' computes all rows in memory; leave seeds and out away, or use method='push'.")
     if method == "dense" or (method == "auto" and num_nodes <= DENSE_LIMIT and not rows_wanted):
         return PPRStore(_dense(_adjacency(edges, num_nodes), teleport, norm), norm == "sym")
     starts = np.arange(num_nodes) if seeds is None else np.unique(seeds.cpu().numpy())
-    _check_nodes("seeds holds", starts, num_nodes)
+    check_nodes("seeds holds", starts, num_nodes)
     threads = torch.get_num_threads() if num_threads is None else num_threads
     number("num_threads", threads, low=1.0, low_open=False)
     parts = PushGraph.of(edges, num_nodes).rows(
@@ -142,14 +143,6 @@ def ppr(
     options = {"teleport": teleport, "norm": norm, "tol": tol, "top_k": top_k}
     write_rows(parts, starts, num_nodes, out, {"symmetric": norm == "sym", "options": options})
     return PPRStore.open(out)
-
-
-def _check_nodes(what: str, nodes: np.ndarray, num_nodes: int) -> None:
-    if nodes.size and (nodes.min() < 0 or nodes.max() >= num_nodes):
-        raise DataError(
-            f"{what} node {int(nodes.max())} (smallest {int(nodes.min())}), but the graph has"
-            f" {num_nodes} nodes; allowed are 0..{num_nodes - 1}."
-        )
 
 
 def _adjacency(edges: np.ndarray, num_nodes: int) -> sp.csr_matrix:

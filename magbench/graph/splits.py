@@ -8,7 +8,7 @@ A random order is the stable argsort of raw 64-bit draws; a bounded integer is t
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,8 +45,8 @@ def parts_digest(*parts: NDArray[np.integer[Any]]) -> str:
     return digest.hexdigest()
 
 
-def random_keys(count: int, seed: int, start: int = 0) -> NDArray[np.uint64]:
-    """Draws ``start`` … ``start + count - 1`` of ``PCG64(seed)``, 64 raw bits each."""
+def random_keys(count: int, seed: int | Sequence[int], start: int = 0) -> NDArray[np.uint64]:
+    """Draws ``start`` … ``start + count - 1`` of ``PCG64(seed)``, 64 raw bits each; a seed may be several numbers."""
     return np.random.PCG64(seed).advance(start).random_raw(count)
 
 

@@ -20,8 +20,9 @@ from pydantic import Field
 from torch import Tensor
 
 from magbench.errors import MethodError
+from magbench.graph.adjacency import Adjacency
 from magbench.graph.ppr import PPRStore, ppr
-from magbench.graph.sampling import Neighbours, sample_nodes
+from magbench.graph.sampling import sample_nodes
 from magbench.ot.costs import graph_cost, modality_cost
 from magbench.regularizers.base import Context, Diagnostics, Regularizer, RegularizerOptions, observed_mask
 
@@ -47,7 +48,7 @@ class PPRPairs(Regularizer):
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
-        self._known: tuple[Tensor, PPRStore, Neighbours] | None = None
+        self._known: tuple[Tensor, PPRStore, Adjacency] | None = None
 
     def __call__(self, ctx: Context) -> tuple[Tensor, Diagnostics]:
         """Mean of L_m over the modalities that two nodes of the batch have, and the weight that lies on edges.
@@ -75,7 +76,7 @@ class PPRPairs(Regularizer):
             return sum((z.sum() * 0.0 for z in ctx.z.values()), torch.zeros((), device=batch.device)), found
         return torch.stack(losses).mean(), found
 
-    def _structures(self, ctx: Context) -> tuple[PPRStore, Neighbours]:
+    def _structures(self, ctx: Context) -> tuple[PPRStore, Adjacency]:
         """PageRank and adjacency of the whole graph, computed again only when edges change."""
         n = len(ctx.node_ids)
         if not torch.equal(ctx.node_ids, torch.arange(n, device=ctx.node_ids.device)):
@@ -83,7 +84,7 @@ class PPRPairs(Regularizer):
         known = self._known
         if known is None or not (known[0] is ctx.edge_index or torch.equal(known[0], ctx.edge_index)):
             store = ppr(ctx.edge_index, n, teleport=self.options.beta)
-            known = self._known = ctx.edge_index, store, Neighbours.of(ctx.edge_index, n)
+            known = self._known = ctx.edge_index, store, Adjacency.of(ctx.edge_index, n)
         return known[1], known[2]
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from magbench.errors import MethodError
+from magbench.graph.adjacency import Adjacency
 from magbench.graph.ppr import ppr
-from magbench.graph.sampling import Neighbours
 from magbench.ot import graph_cost, modality_cost
 from magbench.registry import Registry
 from magbench.regularizers import DistMatch, OptiMAG, PlaceboRewired, PPRPairs, RandomPlan
@@ -59,7 +59,7 @@ def _edges(n: int = 60, seed: int = 0) -> torch.Tensor:
 def test_rewiring_keeps_degrees_and_little_else() -> None:
     edges = _edges()
     wrong = rewire(edges, 60, seed=1)
-    assert (Neighbours.of(wrong, 60).degree == Neighbours.of(edges, 60).degree).all()
+    assert (Adjacency.of(wrong, 60).degree == Adjacency.of(edges, 60).degree).all()
     assert not (wrong[0] == wrong[1]).any()
     pairs, others = (set(map(tuple, e.t().tolist())) for e in (edges, wrong))
     assert len(others) == len(pairs)
