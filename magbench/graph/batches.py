@@ -1,8 +1,8 @@
 """Mini-batches of a large graph as PyG ``Data``: a subgraph sampled around some nodes or edges, with its features.
 
 Each has ``n_id`` (int64 ``[n]``, numbers in the whole graph, seeds first), ``edge_index`` (int64 ``[2, e]`` over
-positions in ``n_id``), ``degree`` (int64 ``[n]``, in the whole graph), ``batch_size`` (number of seeds) and, for each modality m,
-``x_<m>`` and ``has_<m>``: only the rows that a batch needs are read of memory-mapped features.
+positions in ``n_id``), ``degree`` (int64 ``[n]``, in the whole graph), ``batch_size`` (number of seeds) and, for each
+modality m, ``x_<m>`` and ``has_<m>``: only the rows that a batch needs are read of memory-mapped features.
 
 Batch i of epoch e follows from (seed, e, i) alone, so any number of workers gives the same bytes.
 """
