@@ -134,7 +134,10 @@ def _check_family(string: MethodString, entries: Sequence[MethodEntry], family: 
 def _options(entry: MethodEntry, part: Part, training: Training, objective: type[Objective[Any]]) -> dict[str, Any]:
     """Protocol constants < the method's defaults < what the user gave, validated; an encoder's with the objective's."""
     cls, kind = entry.load(), entry.spec.kind
-    base = {"encoder": Encoder, "method": Method, "regularizer": Regularizer}[kind]
+    bases: dict[str, type[Encoder | Method | Regularizer]] = {
+        "encoder": Encoder, "method": Method, "regularizer": Regularizer,
+    }  # fmt: skip
+    base = bases[kind]
     if not issubclass(cls, base):
         raise MethodError(
             f"Method {entry.spec.name!r}: {cls.__name__} is registered with kind {kind!r} but is no {base.__name__}."
