@@ -16,7 +16,16 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from magbench.errors import SpecError, UnknownNameError
 
@@ -262,8 +271,18 @@ class TaskSpec(Spec):
         return self.metrics[0]
 
 
+class Sampling(Spec):
+    """Mini-batch training: nodes or edges a step, and neighbours drawn for a node in each hop."""
+
+    batch_size: int = Field(ge=1)
+    fanout: int = Field(ge=1)
+
+
 class Training(Spec):
-    """Constants of the one training loop; a method's options may override lr, hidden, layers and dropout."""
+    """Constants of the one training loop; a method's options may override lr, hidden, layers and dropout.
+
+    Without ``sampling`` a step sees the whole graph.
+    """
 
     optimizer: Literal["adamw"] = "adamw"
     lr: float = Field(gt=0)
@@ -274,6 +293,12 @@ class Training(Spec):
     max_epochs: int = Field(ge=1)
     patience: int = Field(ge=1)
     validate_every: int = Field(ge=1)
+    sampling: Sampling | None = None
+
+    @model_serializer(mode="wrap")
+    def _dump(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is absent leaves no trace, so that the digests of protocols without it stay as they are."""
+        return {key: value for key, value in handler(self).items() if value is not None}
 
 
 class Protocol(Spec):

@@ -12,6 +12,7 @@ they are too many (8 ``top_k`` bytes a node), on disk (:mod:`magbench.graph.rows
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,15 +21,19 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from magbench import paths
 from magbench.checks import choice, number
-from magbench.errors import DataError, OptionError
+from magbench.errors import DataError, OptionError, OutputError
 from magbench.graph.adjacency import check_nodes
 from magbench.graph.push import PushGraph
 from magbench.graph.rows import SparseRows, collect, open_rows, write_rows
 
-__all__ = ["DENSE_LIMIT", "PPRStore", "ppr"]
+__all__ = ["DENSE_LIMIT", "PPRStore", "kept_ppr", "ppr"]
 
 DENSE_LIMIT = 5000
+_TOP_K = 512
+_ROOM = 1 << 29
+"""Bytes of rows that :func:`kept_ppr` holds in memory."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def ppr(
     norm: str = "sym",
     method: str = "auto",
     tol: float = 1e-5,
-    top_k: int = 512,
+    top_k: int = _TOP_K,
     seeds: Tensor | None = None,
     out: Path | None = None,
     num_threads: int | None = None,
@@ -143,6 +148,28 @@ def ppr(
     options = {"teleport": teleport, "norm": norm, "tol": tol, "top_k": top_k}
     write_rows(parts, starts, num_nodes, out, {"symmetric": norm == "sym", "options": options})
     return PPRStore.open(out)
+
+
+def kept_ppr(edge_index: Tensor, num_nodes: int, *, teleport: float, norm: str) -> PPRStore:
+    """:func:`ppr` of all nodes; rows that weigh over 512 MB are written under ``MAGBENCH_HOME`` once, and mapped.
+
+    Raises:
+        DataError: an edge outside 0..N-1, or a damaged file of an earlier call.
+        OptionError: an option out of its range.
+        OutputError: the rows cannot be written.
+    """
+    if num_nodes * _TOP_K * 8 <= _ROOM:
+        return ppr(edge_index, num_nodes, teleport=teleport, norm=norm)
+    digest = hashlib.sha256(f"{num_nodes} {teleport!r} {norm} {_TOP_K}\n".encode())
+    digest.update(np.ascontiguousarray(edge_index.cpu().numpy(), "<i8").data)
+    path = paths.cache("ppr") / digest.hexdigest()[:32]
+    if not path.exists():
+        try:
+            ppr(edge_index, num_nodes, teleport=teleport, norm=norm, out=path)
+        except OutputError:
+            if not path.exists():  # else another process was faster
+                raise
+    return PPRStore.open(path)
 
 
 def _adjacency(edges: np.ndarray, num_nodes: int) -> sp.csr_matrix:

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from magbench.errors import MethodError
 from magbench.graph.adjacency import Adjacency
-from magbench.graph.ppr import PPRStore, ppr
+from magbench.graph.ppr import PPRStore, kept_ppr, ppr
 from magbench.graph.sampling import sample_nodes
 from magbench.ot.costs import floored_fraction, graph_cost, modality_cost
 from magbench.regularizers.base import Context, Diagnostics, Regularizer, RegularizerOptions, observed_mask
@@ -88,7 +88,7 @@ class GraphAlignment(Regularizer):
 
     def prepare(self, edge_index: Tensor, num_nodes: int) -> None:
         """Compute PageRank on the whole graph; needed only where training sees mini-batches of it."""
-        self._store = ppr(edge_index, num_nodes, teleport=self.options.beta, norm=self.options.norm)
+        self._store = kept_ppr(edge_index, num_nodes, teleport=self.options.beta, norm=self.options.norm)
         self._prepared = True
 
     def __call__(self, ctx: Context) -> tuple[Tensor, Diagnostics]:

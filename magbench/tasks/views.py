@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -41,6 +42,11 @@ class TaskView:
     @property
     def num_nodes(self) -> int:
         return next(iter(self.x.values())).size(0)
+
+    @property
+    def y_train(self) -> Tensor:
+        """int64 [N]; the class of training nodes, -1 everywhere else: everywhere, where the task has no classes."""
+        return torch.full((self.num_nodes,), -1)
 
 
 @dataclass(frozen=True, eq=False)

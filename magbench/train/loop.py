@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
@@ -17,11 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from magbench.errors import MethodError
+from magbench.graph.adjacency import Adjacency
+from magbench.nn.blocks import encode_blocks
 from magbench.nn.encoder import Encoded, Encoder
 from magbench.regularizers.base import Context, Regularizer, calibrated_weight
 from magbench.specs import Training
 from magbench.tasks.views import TaskView
+from magbench.train.device import mixed_precision
 from magbench.train.objective import Batch, Objective
+from magbench.train.sampling import SampledBatches
 
 
 @dataclass
@@ -52,8 +56,11 @@ class Network(nn.Module):
         super().__init__()
         self.encoder, self.head = encoder, head
 
-    def forward(self, x: dict[str, Tensor], edge_index: Tensor, observed: dict[str, Tensor]) -> Encoded:
-        encoded = self.encoder(x, edge_index, observed)
+    def forward(
+        self, x: dict[str, Tensor], edge_index: Tensor, observed: dict[str, Tensor], degree: Tensor | None = None
+    ) -> Encoded:
+        known = {"degree": degree} if self.encoder.layered else {}
+        encoded = self.encoder(x, edge_index, observed, **known)
         name, expected = type(self.encoder).__name__, [len(next(iter(x.values()))), self.encoder.hidden]
         if not isinstance(encoded, Encoded):
             raise MethodError(
@@ -67,10 +74,18 @@ class Network(nn.Module):
 
 
 @torch.no_grad()
-def encode(network: Network, view: TaskView) -> Encoded:
-    """States of all nodes for evaluation: no dropout, every neighbour."""
+def encode(network: Network, view: TaskView, training: Training) -> Encoded:
+    """States of all nodes for evaluation: no dropout, every neighbour.
+
+    Where training sees samples, a layered encoder is evaluated in blocks, and ``z`` is left out.
+    """
     network.eval()
-    encoded: Encoded = network(view.x, view.edge_index, view.observed)
+    device = next(network.parameters()).device
+    if training.sampling is not None and network.encoder.layered:
+        graph = Adjacency.of(view.edge_index, view.num_nodes)
+        return Encoded(z={}, h=encode_blocks(network.encoder, view.x, graph, view.observed).to(device))
+    x, observed = ({name: rows.to(device) for name, rows in part.items()} for part in (view.x, view.observed))
+    encoded: Encoded = network(x, view.edge_index.to(device), observed)
     return encoded
 
 
@@ -82,7 +97,7 @@ def train(
     regularizers: Sequence[Regularizer],
     seed: int,
 ) -> Outcome:
-    """Train ``network`` for ``objective`` and load its best checkpoint.
+    """Train ``network``, on the device it lies on, for ``objective`` and load its best checkpoint.
 
     Args:
         network: encoder and head to train, in place.
@@ -90,24 +105,24 @@ def train(
         view: what may be seen.
         training: constants of the loop.
         regularizers: each adds ``lam`` times its loss.
-        seed: seeds the generators of the objective and of the regularisers.
+        seed: seeds the generators of the objective, of the mini-batches and of the regularisers.
 
     Raises:
         MethodError: the loss is not finite.
     """
     optimizer = torch.optim.AdamW(network.parameters(), lr=training.lr, weight_decay=training.weight_decay)
-    generator = torch.Generator().manual_seed(seed)
+    steps = _steps(network, objective, view, training, regularizers, seed)
     penalties = [Penalty(regularizer, seed, index) for index, regularizer in enumerate(regularizers)]
     outcome = Outcome(params=sum(p.numel() for p in network.parameters() if p.requires_grad))
     best, best_state, step = -1.0, copy.deepcopy(network.state_dict()), 0
     for epoch in range(1, training.max_epochs + 1):
         losses = []
-        for batch in objective.batches(view, generator):
-            losses.append(_step(network, objective, batch, optimizer, penalties, epoch, step))
+        for batch in steps(epoch):
+            losses.append(_step(network, objective, batch, optimizer, penalties, epoch, step, training))
             step += 1
         if epoch % training.validate_every and epoch != training.max_epochs:
             continue
-        value = _value(network, objective, view)
+        value = _value(network, objective, view, training)
         outcome.history.append({"epoch": epoch, "loss": fmean(losses), objective.value_name: value})
         if value > best:
             best, best_state = value, copy.deepcopy(network.state_dict())
@@ -128,11 +143,14 @@ class Penalty:
         self.generator = torch.Generator().manual_seed((index + 1) * 2**32 + seed)
         self.weight: float | None = None if self.options.gradient_ratio is not None else self.options.lam
         self.measured: dict[str, list[float]] = defaultdict(list)
+        self.steps = 0
 
     def due(self, epoch: int) -> bool:
-        """Whether the regulariser takes part in this epoch (from 1); never at weight zero."""
-        since = epoch - 1 - self.options.warmup
-        return self.weight != 0 and since >= 0 and since % self.options.every == 0
+        """Whether the regulariser takes part in this step, of an epoch from 1; never at weight zero."""
+        if self.weight == 0 or epoch <= self.options.warmup:
+            return False
+        self.steps += 1
+        return (self.steps - 1) % int(self.options.every) == 0
 
     def __call__(self, context: Context, task_loss: Tensor) -> Tensor:
         """The weighted loss of this step; calibrates the weight at the first one."""
@@ -148,6 +166,24 @@ class Penalty:
         return {f"{self.regularizer.name}.{key}": fmean(values) for key, values in self.measured.items()}
 
 
+def _steps(
+    network: Network,
+    objective: Objective[Any],
+    view: TaskView,
+    training: Training,
+    regularizers: Sequence[Regularizer],
+    seed: int,
+) -> Callable[[int], Iterator[Batch]]:
+    """From the number of an epoch to its batches."""
+    if training.sampling is None:
+        generator = torch.Generator().manual_seed(seed)
+        return lambda epoch: objective.batches(view, generator)
+    active = [regularizer for regularizer in regularizers if regularizer.active]
+    for regularizer in active:
+        regularizer.prepare(view.edge_index, view.num_nodes)
+    return SampledBatches(objective, view, training.sampling, network.encoder, seed, regularized=bool(active)).epoch
+
+
 def _step(
     network: Network,
     objective: Objective[Any],
@@ -156,10 +192,16 @@ def _step(
     penalties: Sequence[Penalty],
     epoch: int,
     step: int,
+    training: Training,
 ) -> float:
     network.train()
     optimizer.zero_grad()
-    encoded = network(batch.x, batch.edge_index, batch.observed)
+    device = next(network.parameters()).device
+    batch = batch.to(device)
+    with mixed_precision(device, training.sampling is not None):
+        encoded = network(batch.x, batch.edge_index, batch.observed, batch.degree)
+    if encoded.h.dtype == torch.bfloat16:
+        encoded = Encoded({name: z.float() for name, z in encoded.z.items()}, encoded.h.float())
     task_loss = objective.loss(network.head, encoded, batch)
     total = task_loss
     for penalty in penalties:
@@ -185,6 +227,6 @@ def _step(
 
 
 @torch.no_grad()
-def _value(network: Network, objective: Objective[Any], view: TaskView) -> float:
-    encoded = encode(network, view)
+def _value(network: Network, objective: Objective[Any], view: TaskView, training: Training) -> float:
+    encoded = encode(network, view, training)
     return objective.validate(network.head, encoded, view)

@@ -16,6 +16,7 @@ from magbench.nn.encoder import Encoder
 from magbench.options import Options, parse_options
 from magbench.regularizers.base import Regularizer
 from magbench.specs import Training
+from magbench.train.device import choose_device
 from magbench.train.loop import Network, Outcome, encode, train
 from magbench.train.node_classification import NodeClassificationObjective
 from magbench.train.objective import Objective
@@ -74,9 +75,9 @@ class EncoderMethod(Method):
             torch.manual_seed(seed)
             dims = {name: features.size(1) for name, features in view.x.items()}
             encoder = self.encoder_class(dims, **self.encoder_options.model_dump())
-            self.network = Network(encoder, self.objective.head(encoder, view))
+            self.network = Network(encoder, self.objective.head(encoder, view)).to(choose_device())
             self.outcome = train(self.network, self.objective, view, self.training, self.regularizers, seed)
 
     @torch.no_grad()
     def predict(self, view: Any) -> Any:
-        return self.objective.predict(self.network.head, encode(self.network, view), view)
+        return self.objective.predict(self.network.head, encode(self.network, view, self.training), view)

@@ -8,14 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch_geometric.data import Data
 
+from magbench.graph.batches import Batches, Features, NodeBatches
+from magbench.graph.neighbors import NeighborSampler
 from magbench.nn.encoder import Encoded, Encoder
 from magbench.tasks.views import NodeClassificationView, NodePrediction
 from magbench.train.objective import Batch, Objective
 
 
 class NodeClassificationObjective(Objective[NodeClassificationView]):
-    """Full batch: an epoch is one step over the whole graph."""
+    """On the whole graph an epoch is one step."""
 
     family = "node_classification"
     value_name = "val_accuracy"
@@ -36,12 +39,28 @@ class NodeClassificationObjective(Objective[NodeClassificationView]):
             labels=view.y[view.train],
         )
 
+    def samples(
+        self,
+        view: NodeClassificationView,
+        sampler: NeighborSampler,
+        features: Features,
+        *,
+        batch_size: int,
+        seed: int,
+    ) -> Batches:
+        return NodeBatches(sampler, features, view.train, batch_size=batch_size, seed=seed)
+
+    def targets(self, view: NodeClassificationView, data: Data) -> tuple[Tensor, Tensor]:
+        seeds = torch.arange(data.batch_size)
+        return seeds, view.y[data.n_id[seeds]]
+
     def loss(self, head: nn.Module, encoded: Encoded, batch: Batch) -> Tensor:
         return functional.cross_entropy(head(encoded.h)[batch.targets], batch.labels)
 
     def validate(self, head: nn.Module, encoded: Encoded, view: NodeClassificationView) -> float:
-        return float((head(encoded.h)[view.val].argmax(1) == view.y[view.val]).double().mean())
+        classes = head(encoded.h)[view.val].argmax(1).cpu()
+        return float((classes == view.y[view.val]).double().mean())
 
     def predict(self, head: nn.Module, encoded: Encoded, view: NodeClassificationView) -> NodePrediction:
-        logits = head(encoded.h)[view.test]
+        logits = head(encoded.h)[view.test].cpu()
         return NodePrediction(view.test.numpy(), logits.float().numpy().astype(np.float32))

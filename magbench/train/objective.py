@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch_geometric.data import Data
 
+from magbench.graph.batches import Batches, Features
+from magbench.graph.neighbors import NeighborSampler
 from magbench.nn.encoder import Encoded, Encoder
 from magbench.options import Options, parse_options
 from magbench.tasks.views import TaskView
@@ -35,6 +38,7 @@ class Batch:
         y_train: int64 [n]; the class of training nodes, -1 everywhere else.
         targets: what the loss is taken on: nodes int64 [t], or pairs of nodes int64 [2, t].
         labels: [t], what is right for each target.
+        degree: int64 [n], degrees in the whole graph, where ``edge_index`` is a sample of it.
     """
 
     node_ids: Tensor
@@ -45,6 +49,17 @@ class Batch:
     y_train: Tensor
     targets: Tensor
     labels: Tensor
+    degree: Tensor | None = None
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on ``device``; tensors that lie there already are not copied."""
+
+        def move(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {name: move(entry) for name, entry in value.items()}
+            return value if value is None else value.to(device, non_blocking=True)
+
+        return Batch(**{entry.name: move(getattr(self, entry.name)) for entry in fields(self)})
 
 
 class Objective(ABC, Generic[ViewT]):
@@ -68,7 +83,17 @@ class Objective(ABC, Generic[ViewT]):
 
     @abstractmethod
     def batches(self, view: ViewT, generator: torch.Generator) -> Iterator[Batch]:
-        """The steps of one epoch, in order."""
+        """The steps of one epoch, in order, on the whole graph."""
+
+    @abstractmethod
+    def samples(
+        self, view: ViewT, sampler: NeighborSampler, features: Features, *, batch_size: int, seed: int
+    ) -> Batches:
+        """Mini-batches around the items that are trained on."""
+
+    @abstractmethod
+    def targets(self, view: ViewT, data: Data) -> tuple[Tensor, Tensor]:
+        """``targets`` and ``labels`` of one of the mini-batches."""
 
     @abstractmethod
     def loss(self, head: nn.Module, encoded: Encoded, batch: Batch) -> Tensor:
