@@ -74,14 +74,14 @@ class Network(nn.Module):
 
 
 @torch.no_grad()
-def encode(network: Network, view: TaskView, training: Training) -> Encoded:
+def encode(network: Network, view: TaskView, *, in_blocks: bool = False) -> Encoded:
     """States of all nodes for evaluation: no dropout, every neighbour.
 
-    Where training sees samples, a layered encoder is evaluated in blocks, and ``z`` is left out.
+    ``in_blocks`` bounds the memory where the encoder is a layered one, and leaves ``z`` out.
     """
     network.eval()
     device = next(network.parameters()).device
-    if training.sampling is not None and network.encoder.layered:
+    if in_blocks and network.encoder.layered:
         graph = Adjacency.of(view.edge_index, view.num_nodes)
         return Encoded(z={}, h=encode_blocks(network.encoder, view.x, graph, view.observed).to(device))
     x, observed = ({name: rows.to(device) for name, rows in part.items()} for part in (view.x, view.observed))
@@ -228,5 +228,5 @@ def _step(
 
 @torch.no_grad()
 def _value(network: Network, objective: Objective[Any], view: TaskView, training: Training) -> float:
-    encoded = encode(network, view, training)
+    encoded = encode(network, view, in_blocks=training.sampling is not None)
     return objective.validate(network.head, encoded, view)

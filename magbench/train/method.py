@@ -80,4 +80,5 @@ class EncoderMethod(Method):
 
     @torch.no_grad()
     def predict(self, view: Any) -> Any:
-        return self.objective.predict(self.network.head, encode(self.network, view, self.training), view)
+        encoded = encode(self.network, view, in_blocks=self.training.sampling is not None)
+        return self.objective.predict(self.network.head, encoded, view)
