@@ -24,7 +24,7 @@ from torch_geometric.data import Data
 from magbench.checks import number
 from magbench.errors import DataError
 from magbench.graph.neighbors import NeighborSampler, Subgraph
-from magbench.graph.splits import random_keys
+from magbench.graph.splits import bounded, random_keys
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,7 +137,7 @@ class NodeBatches(Batches):
 class LinkBatches(Batches):
     """Batches around pairs of nodes: ``edge_label_index``, int64 ``[2, P + k P]`` over positions in ``n_id``.
 
-    The first P pairs are edges, then come k pairs for each, whose target is drawn uniformly from all nodes;
+    The first P pairs are edges, then come k pairs for each, which keep one end, at random, and get a random other one;
     ``edge_label`` is 1 and 0. No batch's subgraph holds one of its edges, in either direction.
 
     Args:
@@ -170,16 +170,16 @@ class LinkBatches(Batches):
 
     def batch(self, items: np.ndarray, key: tuple[int, int, int]) -> Data:
         positive = self.edges[:, items]
-        source = np.tile(positive[0], self.negatives)
-        pairs = np.concatenate([positive, np.stack([source, self._targets(len(source), key)])], axis=1)
+        pairs = np.concatenate([positive, self._negatives(positive, key)], axis=1)
         seeds, place = np.unique(pairs, return_inverse=True)
         data = self._data(self.sampler.sample(seeds, key, exclude=positive), len(seeds))
         data.edge_label_index = torch.from_numpy(place.reshape(pairs.shape).astype(np.int64))
         data.edge_label = (torch.arange(pairs.shape[1]) < len(items)).float()
         return data
 
-    def _targets(self, count: int, key: tuple[int, int, int]) -> np.ndarray:
-        """Uniform nodes: the high part of a 32-bit product."""
-        raw = random_keys(count, (*key, 1))
-        bound = np.uint64(self.sampler.graph.num_nodes)
-        return ((raw >> np.uint64(32)) * bound >> np.uint64(32)).astype(np.int64)
+    def _negatives(self, positive: np.ndarray, key: tuple[int, int, int]) -> np.ndarray:
+        ends = np.tile(positive, self.negatives)
+        swap, keys = random_keys(2 * ends.shape[1], (*key, 1)).reshape(2, -1)
+        source = np.where(bounded(swap, 2) == 1, ends[1], ends[0])
+        other = bounded(keys, self.sampler.graph.num_nodes - 1)
+        return np.stack([source, other + (other >= source)])

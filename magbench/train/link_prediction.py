@@ -15,7 +15,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
+from torch_geometric.data import Data
 
+from magbench.graph.batches import Batches, Features, LinkBatches
+from magbench.graph.neighbors import NeighborSampler
 from magbench.metrics.ranking import count_above_equal, mrr
 from magbench.nn.decoders import DECODERS, Decoder
 from magbench.nn.encoder import Encoded, Encoder
@@ -33,7 +36,7 @@ class LinkPredictionOptions(Options):
 
 
 class LinkPredictionObjective(Objective[LinkPredictionView]):
-    """Full batch: an epoch is one step over the graph without its targets. Regularisers see all training edges."""
+    """On the whole graph an epoch is one step, on it without its targets. Regularisers see all training edges."""
 
     Options = LinkPredictionOptions
     family = "link_prediction"
@@ -54,10 +57,18 @@ class LinkPredictionObjective(Objective[LinkPredictionView]):
             observed=view.observed,
             edge_index=torch.cat([rest, rest.flip(0)], dim=1),
             graph=view.edge_index,
-            y_train=torch.full((view.num_nodes,), -1),
+            y_train=view.y_train,
             targets=pairs,
             labels=labels,
         )
+
+    def samples(
+        self, view: LinkPredictionView, sampler: NeighborSampler, features: Features, *, batch_size: int, seed: int
+    ) -> Batches:
+        return LinkBatches(sampler, features, view.train, batch_size=batch_size, seed=seed)
+
+    def targets(self, view: LinkPredictionView, data: Data) -> tuple[Tensor, Tensor]:
+        return data.edge_label_index, data.edge_label
 
     def loss(self, head: nn.Module, encoded: Encoded, batch: Batch) -> Tensor:
         decoder = cast(Decoder, head)
@@ -67,14 +78,16 @@ class LinkPredictionObjective(Objective[LinkPredictionView]):
 
     def validate(self, head: nn.Module, encoded: Encoded, view: LinkPredictionView) -> float:
         decoder = cast(Decoder, head)
-        candidates = torch.cat([view.val[1:].t().int(), view.val_negatives], dim=1)
-        scores = decoder.rank_scores(decoder.embed(encoded.h), view.val[0], candidates)
+        device = encoded.h.device
+        candidates = torch.cat([view.val[1:].t().int(), view.val_negatives], dim=1).to(device)
+        scores = decoder.rank_scores(decoder.embed(encoded.h), view.val[0].to(device), candidates).cpu()
         return mrr(*count_above_equal(scores.numpy(), np.zeros(len(scores))))
 
     def predict(self, head: nn.Module, encoded: Encoded, view: LinkPredictionView) -> LinkPrediction:
         decoder = cast(Decoder, head)
-        scores = decoder.rank_scores(decoder.embed(encoded.h), view.test.source, view.test.candidates)
-        return LinkPrediction(scores.float().numpy())
+        device, test = encoded.h.device, view.test
+        scores = decoder.rank_scores(decoder.embed(encoded.h), test.source.to(device), test.candidates.to(device))
+        return LinkPrediction(scores.float().cpu().numpy())
 
 
 def with_negatives(edges: Tensor, num_nodes: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

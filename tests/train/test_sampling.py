@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
-from small import short_training, small_mag, small_task
+from small import short_training, small_link_task, small_mag, small_task
 
 from magbench.errors import MethodError
 from magbench.method_string import parse_method
@@ -16,8 +16,9 @@ from magbench.registry import Registry
 from magbench.regularizers import OptiMAG, PPRPairs
 from magbench.regularizers.base import Context
 from magbench.specs import Protocol, Sampling, Training
-from magbench.tasks.views import NodeClassificationView
+from magbench.tasks.views import LinkPredictionView, NodeClassificationView, TaskView
 from magbench.train.compose import compose
+from magbench.train.link_prediction import LinkPredictionObjective
 from magbench.train.loop import Network
 from magbench.train.method import EncoderMethod
 from magbench.train.node_classification import NodeClassificationObjective
@@ -35,19 +36,24 @@ def view() -> NodeClassificationView:
     return small_task().view(small_mag(), 0)
 
 
+@pytest.fixture(scope="module")
+def links() -> LinkPredictionView:
+    return small_link_task().view(small_mag(), 0)
+
+
 def training(epochs: int = 2, *, batch_size: int = 40, fanout: int = 4) -> Training:
     return short_training(epochs).model_copy(update={"sampling": Sampling(batch_size=batch_size, fanout=fanout)})
 
 
-def fitted(name: str, view: NodeClassificationView, seed: int = 0, **settings: int) -> EncoderMethod:
+def fitted(name: str, view: TaskView, seed: int = 0, **settings: int) -> EncoderMethod:
     torch.set_num_threads(1)
     protocol = Protocol(name="s", version=1, title="", ranked=False, seeds=(0,), training=training(**settings))
-    method = compose(name, REGISTRY, protocol).build()
+    method = compose(name, REGISTRY, protocol, view.task.partition("/")[0]).build()
     method.fit(view, seed=seed)
     return method
 
 
-def scores(name: str, view: NodeClassificationView, **settings: int) -> bytes:
+def scores(name: str, view: TaskView, **settings: int) -> bytes:
     return fitted(name, view, **settings).predict(view).scores.tobytes()
 
 
@@ -69,6 +75,25 @@ def test_one_batch_of_full_fanout_has_the_loss_of_the_whole_graph(name: str, vie
         for batch in (whole, sampled)
     ]
     assert torch.allclose(*losses, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_link_prediction(name: str, links: LinkPredictionView) -> None:
+    """Trains and predicts, the same bytes for the same seed, and no step sees the edges it is asked for."""
+    method = fitted(name, links)
+    small_link_task().check(method.predict(links), links)
+    assert method.predict(links).scores.tobytes() == scores(name, links) != scores(name, links, seed=1)
+    assert scores(f"{name}+dagr[warmup=0]", links) != scores(name, links)
+    sampling = Sampling(batch_size=40, fanout=100)
+    steps = SampledBatches(LinkPredictionObjective(), links, sampling, method.network.encoder, 0, regularized=True)
+    asked = set()
+    for batch in steps.epoch(1):
+        targets = batch.node_ids[batch.targets[:, batch.labels == 1]]
+        hidden = {*map(tuple, targets.t().tolist()), *map(tuple, targets.flip(0).t().tolist())}
+        assert not hidden & set(map(tuple, batch.node_ids[batch.graph].t().tolist()))
+        assert (batch.y_train == -1).all()
+        asked |= set(map(tuple, targets.t().tolist()))
+    assert asked == set(map(tuple, links.train.t().tolist()))
 
 
 @pytest.mark.parametrize("name", [*ENCODERS, "mlp+optimag", "sage+optimag", "sage+dagr"])
