@@ -82,7 +82,7 @@ def measure_epoch(folder: Path, train_nodes: int, *, method: str = "sage") -> Ep
 
 
 def compare_sampling(folder: Path, *, rounds: int, batch_size: int = 1024) -> tuple[Spread, Spread | None]:
-    """Sample ``[15, 10]`` neighbours around batches of random nodes, without features, by ours and PyG's loader in turns.
+    """Sample ``[15, 10]`` neighbours around batches of random nodes by our loader and PyG's in turns; no features.
 
     Returns:
         Edges a CPU second of ours, and how many times as long PyG's takes an edge (None: it needs pyg-lib or
