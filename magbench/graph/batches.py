@@ -138,10 +138,11 @@ class LinkBatches(Batches):
     """Batches around pairs of nodes: ``edge_label_index``, int64 ``[2, P + k P]`` over positions in ``n_id``.
 
     The first P pairs are edges, then come k pairs for each, which keep one end, at random, and get a random other one;
-    ``edge_label`` is 1 and 0. No batch's subgraph holds one of its edges, in either direction.
+    ``edge_label`` is 1 and 0. No batch's subgraph holds one of its edges, in either direction, nor are they counted in
+    ``degree``, where a missing edge would tell that it is asked for.
 
     Args:
-        edges: int64 ``[2, M]``, each undirected edge once.
+        edges: int64 ``[2, M]``, edges of the graph, which holds both directions of each; each once.
         negatives: k.
 
     Raises:
@@ -174,6 +175,7 @@ class LinkBatches(Batches):
         seeds, place = np.unique(pairs, return_inverse=True)
         data = self._data(self.sampler.sample(seeds, key, exclude=positive), len(seeds))
         data.edge_label_index = torch.from_numpy(place.reshape(pairs.shape).astype(np.int64))
+        data.degree -= torch.bincount(data.edge_label_index[:, : len(items)].flatten(), minlength=data.num_nodes)
         data.edge_label = (torch.arange(pairs.shape[1]) < len(items)).float()
         return data
 

@@ -38,7 +38,7 @@ class Batch:
         y_train: int64 [n]; the class of training nodes, -1 everywhere else.
         targets: what the loss is taken on: nodes int64 [t], or pairs of nodes int64 [2, t].
         labels: [t], what is right for each target.
-        degree: int64 [n], degrees in the whole graph, where ``edge_index`` is a sample of it.
+        degree: int64 [n], degrees in the graph that ``edge_index`` is a sample of; None: it is no sample.
     """
 
     node_ids: Tensor

@@ -46,7 +46,7 @@ class SampledBatches:
         regularized: bool,
     ) -> None:
         self.objective, self.view = objective, view
-        hops = encoder.layers if regularized else encoder.hops
+        hops = max(encoder.hops, encoder.layers if regularized else 0)
         sampler = NeighborSampler(Adjacency.of(view.edge_index, view.num_nodes), [sampling.fanout] * hops)
         features = Features(view.x, view.observed)
         self.batches = objective.samples(view, sampler, features, batch_size=sampling.batch_size, seed=seed)

@@ -109,6 +109,9 @@ def test_no_batch_holds_its_own_edges(mag: MAG, fanout: int) -> None:
         target = {*map(tuple, positive.t().tolist()), *map(tuple, positive.flip(0).t().tolist())}
         drawn = set(map(tuple, batch.edge_index.t().tolist()))
         assert not drawn & target
+        if fanout == ALL:  # a seed's degree is what it has without them
+            found = torch.bincount(batch.edge_index[1], minlength=batch.num_nodes)[: batch.batch_size]
+            assert torch.equal(found, batch.degree[: batch.batch_size])
         met += len(drawn)
     assert met > 1000
 
