@@ -35,5 +35,5 @@ class GAT(Encoder):
         widths = [self.fused_dim, *[self.hidden] * self.layers]
         self.convs = nn.ModuleList(GATConv(a, b // heads, heads) for a, b in pairwise(widths))
 
-    def layer(self, index: int, h: Tensor, edge_index: Tensor, degree: Tensor) -> Tensor:
-        return self.convs[index](h, edge_index).relu()
+    def layer(self, index: int, h: Tensor, edge_index: Tensor, degree: Tensor, wanted: int) -> Tensor:
+        return self.convs[index](h, edge_index)[:wanted].relu()

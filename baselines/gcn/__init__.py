@@ -20,5 +20,5 @@ class GCN(Encoder):
         widths = [self.fused_dim, *[self.hidden] * self.layers]
         self.convs = nn.ModuleList(GCNConv(a, b, normalize=False) for a, b in pairwise(widths))
 
-    def layer(self, index: int, h: Tensor, edge_index: Tensor, degree: Tensor) -> Tensor:
-        return self.convs[index](h, *symmetric_norm(edge_index, degree)).relu()
+    def layer(self, index: int, h: Tensor, edge_index: Tensor, degree: Tensor, wanted: int) -> Tensor:
+        return self.convs[index](h, *symmetric_norm(edge_index, degree))[:wanted].relu()

@@ -19,5 +19,5 @@ class MLP(Encoder):
         self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
         self.depth, self.hops = len(self.linears), 0
 
-    def layer(self, index: int, h: Tensor, edge_index: Tensor, degree: Tensor) -> Tensor:
-        return self.linears[index](h).relu()
+    def layer(self, index: int, h: Tensor, edge_index: Tensor, degree: Tensor, wanted: int) -> Tensor:
+        return self.linears[index](h[:wanted]).relu()

@@ -52,8 +52,8 @@ def encode_blocks(
         for start, end in _spans(size, block):
             part = sampler.sample(np.arange(start, end), (0,))
             nodes, edges = torch.from_numpy(part.nodes), torch.from_numpy(part.edge_index)
-            states = encoder.layer(index, h[nodes].to(device), edges.to(device), degree[nodes].to(device))
-            after[start:end] = states[: end - start]
+            around = h[nodes].to(device), edges.to(device), degree[nodes].to(device)
+            after[start:end] = encoder.layer(index, *around, end - start)
         h = after
     return h
 

@@ -91,14 +91,21 @@ class Encoder(nn.Module):
         if degree is None:
             degree = torch.bincount(edge_index[1], minlength=len(h))
         for index in range(self.depth):
-            h = self.layer(index, self.dropout(h) if index else h, edge_index, degree)
+            h = self.layer(index, self.dropout(h) if index else h, edge_index, degree, len(h))
         return Encoded(z=z, h=h)
 
-    def layer(self, index: int, h: Tensor, edge_index: Tensor, degree: Tensor) -> Tensor:
-        """The states [n, hidden] after step ``index``, from those before it.
+    def layer(self, index: int, h: Tensor, edge_index: Tensor, degree: Tensor, wanted: int) -> Tensor:
+        """The states [wanted, hidden] of the first ``wanted`` nodes after step ``index``.
 
         Only edges of ``edge_index`` may carry anything from node to node. It may hold a sample of a node's edges, or
         none: ``degree`` is what the node has in the whole graph.
+
+        Args:
+            index: number of the step, from 0.
+            h: states [n, .] before it.
+            edge_index: int64 [2, e] over the n nodes.
+            degree: int64 [n].
+            wanted: in evaluation by blocks n or fewer, else n.
 
         Raises:
             MethodError: the subclass has neither this nor a ``forward`` of its own.
