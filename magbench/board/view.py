@@ -15,7 +15,7 @@ import pandas as pd
 
 from magbench.board import charts
 from magbench.board.cells import ReportCell, scores_frame
-from magbench.results.items import by_design
+from magbench.results.items import COLUMNS, by_design
 from magbench.stats.frames import split_label
 from magbench.stats.paired import Design, against_hosts, summarise
 
@@ -200,13 +200,13 @@ def _section(anchor: str, cells: list[ReportCell], ratio: float) -> Section:
 
 def _items(cells: Sequence[ReportCell]) -> pd.DataFrame:
     """The item frame of the primary metric."""
-    columns = ["task", "dataset", "method", "seed", "metric", "item", "value"]
-    rows = [
-        (cell.task, cell.dataset, cell.method, cell.seed, next(iter(cell.scores)), item, value)
-        for cell in cells
-        for item, value in enumerate(cell.items)
-    ]
-    return pd.DataFrame(rows, columns=columns)
+    parts = [pd.DataFrame(columns=COLUMNS)]
+    for cell in cells:
+        if len(cell.items):
+            head = [cell.task, cell.dataset, cell.method, cell.seed, next(iter(cell.scores))]
+            items = {"item": range(len(cell.items)), "value": cell.items}
+            parts.append(pd.DataFrame(dict(zip(COLUMNS, head, strict=False)) | items))
+    return pd.concat(parts[1:] or parts, ignore_index=True)
 
 
 def _comparisons(

@@ -43,8 +43,8 @@ def compare(
     cells = [cell for cell in cells if cell.record.protocol == chosen]
     if task:
         registry = Registry.default()
-        wanted = {registry.task(name).id for name in task}
-        cells = [cell for cell in cells if cell.record.task.id in wanted]
+        wanted = [(spec.id, spec.version) for spec in map(registry.task, task)]
+        cells = [cell for cell in cells if (cell.record.task.id, cell.record.task.version) in wanted]
     cells = one_feature_set(cells, features)
     first, second = str(parse_method(a)), str(parse_method(b))
     frame = scores_frame(cell.record for cell in cells)
