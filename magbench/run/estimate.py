@@ -40,7 +40,8 @@ class Estimate:
     exact: bool
 
 
-NEUTRAL = Load(1.0, 1.0)
+UNKNOWN = Load(1.0, 1.0)
+"""Stands for loads that are not known: costs are then taken as they are."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,14 @@ class Estimates:
         similar = next((self.alike[kind] for kind in _kinds(question) if kind in self.alike), None)
         if similar is None:
             return None
-        load = self.load(cell.task, cell.features, cell.protocol)
-        pairs = [(self.known[other], self.load(other[0], other[1], other[3]) or load) for other in similar]
-        if load is None or any(source is None for _, source in pairs):
-            pairs, load = [(cost, NEUTRAL) for cost, _ in pairs], NEUTRAL
-        seconds = median(cost.seconds * load.cell / source.cell for cost, source in pairs if source)
-        memory = sorted((source.step, cost.memory) for cost, source in pairs if source and cost.memory is not None)
+        load = self.load(cell.task, cell.features, cell.protocol) or UNKNOWN
+        pairs = []
+        for other in similar:
+            task, features, _, protocol = other
+            source = None if load is UNKNOWN else self.load(task, features, protocol)
+            pairs.append((source or load, self.known[other]))
+        seconds = median(cost.seconds * load.cell / source.cell for source, cost in pairs)
+        memory = sorted((source.step, cost.memory) for source, cost in pairs if cost.memory is not None)
         return Estimate(seconds, self._memory(memory, load.step), False)
 
     def _memory(self, known: list[tuple[float, float]], step: float) -> float | None:

@@ -58,7 +58,11 @@ class Need:
 
 
 def needs(cells: Iterable[Cell], registry: Registry) -> list[Need]:
-    """What the cells without a key lack, in the order of the cells."""
+    """What the cells without a key lack, in the order of the cells.
+
+    Raises:
+        DataError: a data set is wanted with feature sets that no mirror has together.
+    """
     wanted: dict[str, dict[str, None]] = {}
     for cell in cells:
         if not cell.key:
@@ -81,18 +85,18 @@ def refuse_needs(found: list[Need]) -> None:
 
 
 def _need(spec: DatasetSpec, features: tuple[str, ...]) -> Need:
-    fitting = [mirror for mirror in spec.mirrors if set(features) <= set(mirror.features)]
-    mirror = fitting[0] if fitting else spec.mirrors[0]
+    mirror = next((mirror for mirror in spec.mirrors if set(features) <= set(mirror.features)), None)
+    if mirror is None:
+        raise DataError(
+            f"Data set {spec.id}: no mirror has the feature sets {' and '.join(features)} together, and what is here "
+            "comes from one mirror. Run them apart, each with a MAGBENCH_HOME of its own."
+        )
     nodes, partly = spec.counts.get("nodes"), is_here(spec)
     files: dict[str, int | None] = {}
     if not partly:
         files = {patterns[0]: None for role, patterns in mirror.files.items() if role != PICTURES}
-    widths = [part for name in features if name in mirror.features for part in mirror.features[name].values()]
-    files |= {
-        part.file: nodes and nodes * mirror.width(name, modality) * FLOAT
-        for name in features
-        for modality, part in mirror.features.get(name, {}).items()
-    }
+    parts = [(name, modality, part) for name in features for modality, part in mirror.features[name].items()]
+    files |= {part.file: nodes and nodes * mirror.width(name, modality) * FLOAT for name, modality, part in parts}
     return Need(
         dataset=spec.id,
         features=features,
@@ -100,7 +104,7 @@ def _need(spec: DatasetSpec, features: tuple[str, ...]) -> Need:
         repo=mirror.repo,
         licence=mirror.licence,
         files=tuple(NeededFile(file, size) for file, size in files.items()),
-        store_bytes=(nodes or 0) * sum(part.dim for part in widths) * FLOAT,
+        store_bytes=(nodes or 0) * sum(part.dim for _, _, part in parts) * FLOAT,
         command=_command(spec, mirror, features, partly),
     )
 

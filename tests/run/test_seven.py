@@ -103,6 +103,9 @@ def test_names_that_do_not_fit(lab: Lab, tmp_path: Path) -> None:
     assert "Unknown task of suite seven 'node_classification/emoji'" in wrong
     wrong = lab.run("-t", "nc/toys", "-m", "sage", "--features", "roberta", "--plan", "--out", tmp_path).one_message()
     assert "Unknown feature set 'roberta'. Did you mean 'roberta+clip-l14'?" in wrong
+    mixed = ("--features", SETS[0], "--features", "mmag-clip-768", "--plan", "--out", tmp_path)
+    wrong = lab.run("-t", "nc/toys", "-m", "sage", *mixed).one_message()
+    assert "no mirror has the feature sets roberta+clip-l14 and mmag-clip-768 together" in wrong
     wrong = lab.run("-t", "nc/toys", "-t", "nc/emoji", "-m", "sage", "--features", SETS[0], "--plan").one_message()
     assert "Unknown feature set 'roberta+clip-l14'. Available: minilm+efflite0. Data set: emoji@1." in wrong
 
