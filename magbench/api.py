@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from magbench.options import Options as Options
     from magbench.regularizers.base import Context as Context
     from magbench.regularizers.base import Regularizer as Regularizer
+    from magbench.tasks.views import LinkPrediction as LinkPrediction
+    from magbench.tasks.views import LinkPredictionView as LinkPredictionView
     from magbench.tasks.views import NodeClassificationView as NodeClassificationView
     from magbench.tasks.views import NodePrediction as NodePrediction
+    from magbench.train.heuristic import LinkHeuristic as LinkHeuristic
+    from magbench.train.heuristic import adjacency as adjacency
     from magbench.train.method import Method as Method
 
 _HOMES = {
@@ -32,9 +36,13 @@ _HOMES = {
     "Options": "magbench.options",
     "Context": "magbench.regularizers.base",
     "Regularizer": "magbench.regularizers.base",
+    "LinkHeuristic": "magbench.train.heuristic",
+    "LinkPrediction": "magbench.tasks.views",
+    "LinkPredictionView": "magbench.tasks.views",
     "NodeClassificationView": "magbench.tasks.views",
     "NodePrediction": "magbench.tasks.views",
     "Method": "magbench.train.method",
+    "adjacency": "magbench.train.heuristic",
 }
 
 register_encoder: Callable[..., Any] = partial(register, "encoder")

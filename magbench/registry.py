@@ -22,7 +22,8 @@ from typing import Any, TypeVar
 
 from magbench import paths
 from magbench.errors import MagbenchError, MethodError, UnknownNameError
-from magbench.specs import DatasetSpec, MethodSpec, Protocol, Suite, TaskSpec, read_toml
+from magbench.specs import DatasetSpec, MethodSpec, Protocol, TaskSpec, read_toml
+from magbench.suites import Suite
 
 ClassT = TypeVar("ClassT", bound=type)
 MARK = "__magbench_spec__"

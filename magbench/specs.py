@@ -4,7 +4,8 @@
 * :class:`TaskSpec`: a family's question asked of one data set: label, split, metrics.
 * :class:`Protocol`: seeds and training constants shared by every method.
 * :class:`MethodSpec`: where a method or regulariser lives and what it is.
-* :class:`Suite`: a named list of tasks × methods, the latter partly as a :class:`Grid` of options.
+
+What is run of all this is named by suites (:mod:`magbench.suites`).
 
 Every spec has a ``digest``: the sha256 of its canonical JSON, which enters the key of each result.
 """
@@ -14,14 +15,21 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
-from itertools import product
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
-from magbench.errors import MagbenchError, SpecError
-from magbench.method_string import parse_method
+from magbench.errors import SpecError, UnknownNameError
 
 
 def canonical_hash(value: Any) -> str:
@@ -65,8 +73,66 @@ class Spec(BaseModel):
             raise SpecError(f"{origin}: {problems}. Allowed fields: {', '.join(cls.model_fields)}.") from None
 
 
+class FeatureFile(Spec):
+    """One modality of a published feature set: a file, or a range of its columns.
+
+    ``encoder`` says what made it, as far as its publisher does; ``file`` is a pattern as in :class:`Mirror`;
+    ``columns`` is half open; ``dim`` is the width that must be found.
+    """
+
+    encoder: str
+    file: str
+    columns: tuple[int, int] | None = None
+    dim: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _wide_enough(self) -> Self:
+        if self.columns and (self.columns[0] < 0 or self.columns[1] - self.columns[0] != self.dim):
+            raise ValueError(f"columns {list(self.columns)} do not select dim = {self.dim} columns")
+        return self
+
+
+class Mirror(Spec):
+    """One place that publishes a data set, in one layout (:mod:`magbench.data.formats`).
+
+    Files are named by patterns (``*``, ``?``; case does not count) of paths in the repository; ``files`` gives for each
+    role alternatives, the first that matches a file is taken. Without ``repo`` the data set can only be imported.
+    ``sha256`` holds the hashes that are known; others are recorded at the first download.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9-]+$")
+    layout: Literal["magb", "mmag", "mmgraph"]
+    repo: str | None = Field(None, pattern=r"^[\w.-]+/[\w.-]+$")
+    revision: str = "main"
+    folder: str
+    licence: str
+    files: dict[str, tuple[str, ...]] = Field(min_length=1)
+    features: dict[str, dict[str, FeatureFile]] = Field(min_length=1)
+    sha256: dict[str, str] = {}
+
+    def width(self, features: str, modality: str) -> int:
+        """How many columns the file of a modality must have: those of all modalities that share it."""
+        parts = self.features[features]
+        shared = [part for part in parts.values() if part.file == parts[modality].file]
+        return max(part.columns[1] if part.columns else part.dim for part in shared)
+
+
+class Columns(Spec):
+    """Where a published table holds what: ``text`` gives alternatives, each a list of columns that are joined."""
+
+    text: tuple[tuple[str, ...], ...] = ()
+    captions: tuple[str, ...] = ()
+    class_name: str | None = None
+    links: tuple[str, ...] = ()
+    """Columns that list the neighbours of each row, from which the graph can be built again."""
+
+
 class DatasetSpec(Spec):
-    """A data set: ``source`` says whether it ships with the package, is generated, or lies in the user's store."""
+    """A data set: ``source`` says whether it ships with the package, is generated, or lies in the user's store.
+
+    A stored data set with ``mirrors`` can be fetched or imported; ``num_classes`` and ``quoted_edges`` are what papers
+    say of it.
+    """
 
     name: str
     version: int = Field(ge=1)
@@ -81,16 +147,49 @@ class DatasetSpec(Spec):
     params: dict[str, Any] = {}
     licence: str
     citation: tuple[str, ...] = ()
+    num_classes: int | None = Field(None, ge=2)
+    quoted_edges: int | None = Field(None, ge=1)
+    columns: Columns = Columns()
+    mirrors: tuple[Mirror, ...] = ()
+
+    @model_validator(mode="after")
+    def _mirrors_fit(self) -> Self:
+        if self.mirrors:
+            published = tuple(dict.fromkeys(name for mirror in self.mirrors for name in mirror.features))
+            if published != self.features:
+                raise ValueError(f"features must be {list(published)}, in the order of the mirrors")
+            for mirror in self.mirrors:
+                for name, files in mirror.features.items():
+                    if tuple(files) != self.modalities:
+                        raise ValueError(f"mirror {mirror.name}: feature set {name} must give {list(self.modalities)}")
+        return self
 
     @property
     def id(self) -> str:
         return f"{self.name}@{self.version}"
 
+    def mirror(self, name: str | None) -> Mirror:
+        """The mirror called `name`; default: the first.
+
+        Raises:
+            UnknownNameError: there is no such mirror.
+        """
+        known = {mirror.name: mirror for mirror in self.mirrors}
+        if name is None and known:
+            return self.mirrors[0]
+        if name not in known:
+            raise UnknownNameError("mirror", name or "", known, f"Data set: {self.id}.")
+        return known[name]
+
 
 class SplitSpec(Spec):
-    """How nodes are divided: ``stratified`` draws one split a seed, class by class (:mod:`magbench.graph.splits`)."""
+    """How nodes are divided (:mod:`magbench.graph.splits`).
 
-    rule: Literal["stratified"] = "stratified"
+    ``stratified`` draws one split a seed, class by class; ``magb-42`` is MAGB's one permutation; ``official`` takes the
+    split that the data set's authors publish. The last two are the same for every seed.
+    """
+
+    rule: Literal["stratified", "magb-42", "official"] = "stratified"
     train: float = Field(0.6, gt=0, lt=1)
     val: float = Field(0.2, gt=0, lt=1)
     test: float = Field(0.2, gt=0, lt=1)
@@ -98,9 +197,51 @@ class SplitSpec(Spec):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if abs(self.train + self.val + self.test - 1) > 1e-9:
-            raise ValueError(f"train + val + test must be 1, found {self.train + self.val + self.test:g}")
+        _sum_to_one(self.train, self.val, self.test)
         return self
+
+
+class EdgeSplitSpec(Spec):
+    """How edges are divided and asked: one draw for all seeds (:mod:`magbench.graph.edge_splits`).
+
+    ``negatives`` are drawn for each test edge, ``val_negatives`` for each validation edge.
+    """
+
+    rule: Literal["edges"]
+    train: float = Field(0.8, gt=0, lt=1)
+    val: float = Field(0.1, gt=0, lt=1)
+    test: float = Field(0.1, gt=0, lt=1)
+    seed: int = Field(0, ge=0)
+    negatives: int = Field(1000, ge=1)
+    val_negatives: int = Field(50, ge=1)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        _sum_to_one(self.train, self.val, self.test)
+        return self
+
+
+class OfficialEdgeSplitSpec(Spec):
+    """Edges and negatives that the data set's authors publish, as they are; where each answer is hidden is drawn."""
+
+    rule: Literal["official_edges"]
+    seed: int = Field(0, ge=0)
+    val_negatives: int = Field(50, ge=1)
+
+
+def _sum_to_one(*shares: float) -> None:
+    if abs(sum(shares) - 1) > 1e-9:
+        raise ValueError(f"train + val + test must be 1, found {sum(shares):g}")
+
+
+def _with_rule(split: Any) -> Any:
+    """A table that names no rule is a stratified one."""
+    return {"rule": "stratified", **split} if isinstance(split, dict) else split
+
+
+AnySplit = Annotated[
+    SplitSpec | EdgeSplitSpec | OfficialEdgeSplitSpec, Field(discriminator="rule"), BeforeValidator(_with_rule)
+]
 
 
 class TaskSpec(Spec):
@@ -114,7 +255,7 @@ class TaskSpec(Spec):
     task_class: str
     dataset: str
     label: str = "y"
-    split: SplitSpec = SplitSpec()
+    split: AnySplit = SplitSpec()
     metrics: tuple[str, ...] = Field(min_length=1)
     select: str
 
@@ -132,8 +273,18 @@ class TaskSpec(Spec):
         return self.metrics[0]
 
 
+class Sampling(Spec):
+    """Mini-batch training: nodes or edges a step, and neighbours drawn for a node in each hop."""
+
+    batch_size: int = Field(ge=1)
+    fanout: int = Field(ge=1)
+
+
 class Training(Spec):
-    """Constants of the one training loop; a method's options may override lr, hidden, layers and dropout."""
+    """Constants of the one training loop; a method's options may override lr, hidden, layers and dropout.
+
+    Without ``sampling`` a step sees the whole graph.
+    """
 
     optimizer: Literal["adamw"] = "adamw"
     lr: float = Field(gt=0)
@@ -144,6 +295,12 @@ class Training(Spec):
     max_epochs: int = Field(ge=1)
     patience: int = Field(ge=1)
     validate_every: int = Field(ge=1)
+    sampling: Sampling | None = None
+
+    @model_serializer(mode="wrap")
+    def _dump(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is absent leaves no trace, so that the digests of protocols without it stay as they are."""
+        return {key: value for key, value in handler(self).items() if value is not None}
 
 
 class Protocol(Spec):
@@ -171,121 +328,16 @@ class MethodSpec(Spec):
     summary: str = ""
     reimplementation: bool = False
     families: tuple[str, ...] = ("node_classification",)
+    """What a method of kind ``method`` does; the other kinds do every family."""
     revision: int = Field(default=1, ge=1)
     """Raised when code that this folder names but does not hold changes the method's predictions."""
     defaults: dict[str, Any] = {}
     search: dict[str, Any] = {}
     citation: tuple[str, ...] = ()
 
-
-class Grid(Spec):
-    """One method under every combination of the values of some options; the first axis varies slowest.
-
-    ``axes`` maps a component of ``method`` and an option of it to values: ``axes.optimag.rho = [0.1, 1]``.
-    """
-
-    method: str
-    axes: dict[str, dict[str, tuple[bool | int | float | str, ...]]] = Field(min_length=1)
-
-    @model_validator(mode="after")
-    def _fits(self) -> Self:
-        try:
-            given = {part.name: part.options for part in parse_method(self.method).parts}
-        except MagbenchError as error:
-            raise ValueError(str(error)) from None
-        for owner, options in self.axes.items():
-            if owner not in given:
-                raise ValueError(f"axes.{owner}: {self.method!r} has no such component; it has {', '.join(given)}")
-            for option, values in options.items():
-                if not values or len(set(values)) < len(values):
-                    raise ValueError(f"axes.{owner}.{option}: needs values, each once")
-                if option in given[owner]:
-                    raise ValueError(f"axes.{owner}.{option}: {self.method!r} sets it already")
-        return self
-
-    def points(self) -> dict[str, dict[str, bool | int | float | str]]:
-        """Canonical method string → its option values, by the options' names."""
-        method = parse_method(self.method)
-        axes = [
-            [(owner, option, value) for value in values]
-            for owner, options in self.axes.items()
-            for option, values in options.items()
-        ]
-        return {
-            str(method.with_options(point)): {option: value for _, option, value in point} for point in product(*axes)
-        }
-
-
-class Contrast(Spec):
-    """One question of a study: method ``b`` minus method ``a``, on every task and host.
-
-    ``a`` and ``b`` are what follows ``host+`` in a method string of the suite; ``""`` is the plain host.
-    """
-
-    question: str
-    a: str
-    b: str
-
-
-class Figure(Spec):
-    """How the grid of a study is drawn: by the names of its axes' options.
-
-    ``heat``: one map for each value of ``panel``, ``x`` across, ``y`` down. ``curves``: one picture for each value of
-    ``panel``, ``x`` across, one line for each value of ``y``. ``telemetry`` is drawn beside the gain.
-    """
-
-    kind: Literal["heat", "curves"]
-    x: str
-    y: str
-    panel: str
-    telemetry: tuple[str, ...] = ()
-
-
-class Study(Spec):
-    """What a suite is to find out. ``names`` are short names of methods (without their host) for tables and text."""
-
-    names: dict[str, str] = {}
-    contrasts: tuple[Contrast, ...] = ()
-    figure: Figure | None = None
-
-
-class Suite(Spec):
-    """Tasks × methods under one protocol, run by ``magbench run --suite NAME``.
-
-    ``grid`` adds methods to those listed. ``seeds`` is a subset of the protocol's, default all. A suite with a
-    ``study`` asks a question of its own: its cells are kept apart from the leaderboard (:mod:`magbench.results.study`).
-    """
-
-    name: str
-    title: str
-    summary: str = ""
-    protocol: str
-    tasks: tuple[str, ...] = Field(min_length=1)
-    methods: tuple[str, ...] = Field(min_length=1)
-    grid: Grid | None = None
-    seeds: tuple[int, ...] | None = Field(None, min_length=1)
-    study: Study | None = None
-
-    @model_validator(mode="after")
-    def _study_fits(self) -> Self:
-        study = self.study or Study()
-        rows = {method.partition("+")[2] for method in self.methods}
-        for name in [*study.names, *(name for contrast in study.contrasts for name in (contrast.a, contrast.b))]:
-            if name not in rows:
-                raise ValueError(f"study: no method of this suite is HOST+{name}; it has {', '.join(sorted(rows))}")
-        if study.figure is not None:
-            axes = {option for options in (self.grid.axes if self.grid else {}).values() for option in options}
-            wanted = {study.figure.x, study.figure.y, study.figure.panel}
-            if wanted != axes:
-                raise ValueError(
-                    f"study.figure: x, y and panel are {sorted(wanted)}; the grid's axes are {sorted(axes)}"
-                )
-        return self
-
-    @property
-    def method_strings(self) -> tuple[str, ...]:
-        """The methods listed, then those of the grid."""
-        return self.methods + tuple(self.grid.points() if self.grid else ())
+    def does(self, family: str) -> bool:
+        """Whether it can be asked tasks of ``family``."""
+        return self.kind != "method" or family in self.families
 
 
 def read_toml(path: Path) -> dict[str, Any]:

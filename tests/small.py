@@ -6,6 +6,7 @@ import torch
 
 from magbench.data.mag import MAG, simple_undirected
 from magbench.specs import TaskSpec, Training
+from magbench.tasks.link_prediction import LinkPredictionTask
 from magbench.tasks.node_classification import NodeClassification
 
 
@@ -50,6 +51,27 @@ def small_task() -> NodeClassification:
             dataset="small",
             metrics=("accuracy", "macro_f1"),
             select="accuracy",
+        )
+    )
+
+
+def small_link_task(rule: str = "edges") -> LinkPredictionTask:
+    """Link prediction on :func:`small_mag`, 30 negatives a test edge."""
+    split = {"rule": rule, "val_negatives": 10, **({"negatives": 30} if rule == "edges" else {})}
+    return LinkPredictionTask(
+        TaskSpec.parse(
+            {
+                "family": "link_prediction",
+                "name": "small",
+                "version": 1,
+                "title": "small",
+                "task_class": "magbench.tasks.link_prediction:LinkPredictionTask",
+                "dataset": "small",
+                "metrics": ("mrr", "hits@1", "hits@3", "hits@10"),
+                "select": "mrr",
+                "split": split,
+            },
+            "small",
         )
     )
 

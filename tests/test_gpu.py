@@ -6,13 +6,18 @@ from typing import Any
 
 import pytest
 import torch
+from magbench.baselines.sage import SAGE
 from otcases import make_case
+from small import short_training, small_link_task, small_mag, small_task
 
 from magbench.graph.ppr import ppr
 from magbench.ot import CosineFactors, modality_cost, ufgw
 from magbench.ot.pullback import structure_loss
 from magbench.regularizers.base import Context
 from magbench.regularizers.optimag import OptiMAG
+from magbench.specs import Sampling
+from magbench.train.link_prediction import LinkPredictionObjective
+from magbench.train.method import EncoderMethod
 
 pytestmark = [
     pytest.mark.gpu,
@@ -95,3 +100,23 @@ def test_pagerank_block_lies_on_the_device_of_its_nodes() -> None:
     block = store.block(nodes.cuda())
     assert block.is_cuda
     assert torch.equal(block.cpu(), store.block(nodes))
+
+
+@pytest.mark.parametrize("sampled", [False, True])
+@pytest.mark.parametrize("family", ["node_classification", "link_prediction"])
+def test_training(family: str, sampled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dropout draws other numbers there, so only what was learnt can be compared."""
+    nodes = family == "node_classification"
+    view = (small_task() if nodes else small_link_task()).view(small_mag(), 0)
+    sampling = Sampling(batch_size=40, fanout=4) if sampled else None
+    training = short_training(40).model_copy(update={"sampling": sampling})
+    values = []
+    for device in ("cpu", "cuda"):
+        monkeypatch.setenv("MAGBENCH_DEVICE", device)
+        objective = None if nodes else LinkPredictionObjective()
+        method = EncoderMethod(SAGE, training, [OptiMAG(N=64)], objective, hidden=16, lr=0.01)
+        method.fit(view, seed=0)
+        assert next(method.network.parameters()).device.type == device
+        assert len(method.predict(view).scores) == len(view.test)
+        values.append(method.outcome.value)
+    assert values[0] == pytest.approx(values[1], abs=0.1)

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from magbench.errors import SpecError
-from magbench.specs import DatasetSpec, MethodSpec, Protocol, Spec, Suite, TaskSpec, canonical_hash, read_toml
+from magbench.specs import DatasetSpec, MethodSpec, Protocol, Spec, TaskSpec, canonical_hash, read_toml
+from magbench.suites import Suite
 
 DATASET = """
 name = "d"
@@ -42,6 +43,13 @@ protocol = "standard@1"
 tasks = ["nc/t"]
 methods = ["mlp"]
 """
+PARTS = (
+    SUITE.replace("tasks", "# tasks")
+    + """
+[[parts]]
+tasks = ["nc/t"]
+"""
+)
 GRID = """
 [grid]
 method = "mlp+optimag[alpha=0.5]"
@@ -89,6 +97,10 @@ validate_every = 1
         (TaskSpec, TASK.replace('["accuracy"]', "[]"), ["metrics", "at least 1"]),
         (Suite, SUITE.replace('["mlp"]', '"mlp"'), ["methods", "tuple"]),
         (Suite, SUITE + "seeds = []\n", ["seeds", "at least 1"]),
+        (Suite, SUITE + "[[parts]]\ntasks = ['nc/emoji']\n", ["needs tasks, or parts", "not both"]),
+        (Suite, SUITE.replace("tasks", "# tasks"), ["needs tasks, or parts"]),
+        (Suite, PARTS + "[study]\n", ["has no parts"]),
+        (Suite, PARTS + "[[parts]]\nfeatures = ['clip']\n", ["parts.1.tasks", "required"]),
         (Suite, SUITE + '[grid]\nmethod = "mlp"\n', ["grid.axes", "required"]),
         (Suite, SUITE + GRID + "[grid.axes.gcn]\ndropout = [0]\n", ["axes.gcn", "no such component", "mlp, optimag"]),
         (Suite, SUITE + GRID + "eps = []\n", ["axes.optimag.eps", "needs values"]),
@@ -116,6 +128,15 @@ def test_a_grid_adds_every_combination_in_canonical_form() -> None:
     suite = Suite.parse(tomllib.loads(text), "here")
     rows = [f"mlp+optimag[alpha=0.5,eps={eps},rho={rho}]" for rho in ("0.1", "inf") for eps in ("1", "0.5")]
     assert suite.method_strings == ("mlp", *rows)
+
+
+def test_a_part_leaves_out_what_the_suite_says() -> None:
+    text = PARTS + "[[parts]]\ntasks = ['lp/t']\nfeatures = ['a', 'b']\nmethods = ['gcn']\nprotocol = 'sampled@1'\n"
+    first, second = Suite.parse(tomllib.loads(text), "here").whole_parts
+    assert (first.tasks, first.features, first.methods, first.protocol) == (("nc/t",), (), ("mlp",), "standard@1")
+    assert (second.features, second.methods, second.protocol) == (("a", "b"), ("gcn",), "sampled@1")
+    (whole,) = Suite.parse(tomllib.loads(SUITE), "here").whole_parts
+    assert whole == first
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch_geometric.nn import GATConv
 
-from magbench.api import Encoded, Encoder, EncoderOptions
+from magbench.api import Encoder, EncoderOptions
 
 
 class GATOptions(EncoderOptions):
@@ -35,9 +35,5 @@ class GAT(Encoder):
         widths = [self.fused_dim, *[self.hidden] * self.layers]
         self.convs = nn.ModuleList(GATConv(a, b // heads, heads) for a, b in pairwise(widths))
 
-    def forward(self, x: dict[str, Tensor], edge_index: Tensor, observed: dict[str, Tensor]) -> Encoded:
-        z = self.project(x, observed)
-        h = self.fuse(z)
-        for index, conv in enumerate(self.convs):
-            h = conv(self.dropout(h) if index else h, edge_index).relu()
-        return Encoded(z=z, h=h)
+    def layer(self, index: int, h: Tensor, edge_index: Tensor, degree: Tensor, wanted: int) -> Tensor:
+        return self.convs[index](h, edge_index)[:wanted].relu()

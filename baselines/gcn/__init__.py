@@ -8,7 +8,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch_geometric.nn import GCNConv
 
-from magbench.api import Encoded, Encoder
+from magbench.api import Encoder
+from magbench.nn.propagation import symmetric_norm
 
 
 class GCN(Encoder):
@@ -17,11 +18,7 @@ class GCN(Encoder):
     def __init__(self, in_dims: dict[str, int], **options: Any) -> None:
         super().__init__(in_dims, **options)
         widths = [self.fused_dim, *[self.hidden] * self.layers]
-        self.convs = nn.ModuleList(GCNConv(a, b) for a, b in pairwise(widths))
+        self.convs = nn.ModuleList(GCNConv(a, b, normalize=False) for a, b in pairwise(widths))
 
-    def forward(self, x: dict[str, Tensor], edge_index: Tensor, observed: dict[str, Tensor]) -> Encoded:
-        z = self.project(x, observed)
-        h = self.fuse(z)
-        for index, conv in enumerate(self.convs):
-            h = conv(self.dropout(h) if index else h, edge_index).relu()
-        return Encoded(z=z, h=h)
+    def layer(self, index: int, h: Tensor, edge_index: Tensor, degree: Tensor, wanted: int) -> Tensor:
+        return self.convs[index](h, *symmetric_norm(edge_index, degree))[:wanted].relu()

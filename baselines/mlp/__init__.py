@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from magbench.api import Encoded, Encoder
+from magbench.api import Encoder
 
 
 class MLP(Encoder):
@@ -17,10 +17,7 @@ class MLP(Encoder):
         super().__init__(in_dims, **options)
         widths = [self.fused_dim, *[self.hidden] * max(1, self.layers - 1)]
         self.linears = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(widths))
+        self.depth, self.hops = len(self.linears), 0
 
-    def forward(self, x: dict[str, Tensor], edge_index: Tensor, observed: dict[str, Tensor]) -> Encoded:
-        z = self.project(x, observed)
-        h = self.fuse(z)
-        for index, linear in enumerate(self.linears):
-            h = linear(self.dropout(h) if index else h).relu()
-        return Encoded(z=z, h=h)
+    def layer(self, index: int, h: Tensor, edge_index: Tensor, degree: Tensor, wanted: int) -> Tensor:
+        return self.linears[index](h[:wanted]).relu()

@@ -1,4 +1,4 @@
-"""GraphSAGE: each node beside the mean of its neighbours (Hamilton et al., 2017), full batch."""
+"""GraphSAGE: each node beside the mean of its neighbours (Hamilton et al., 2017)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch_geometric.nn import SAGEConv
 
-from magbench.api import Encoded, Encoder
+from magbench.api import Encoder
 
 
 class SAGE(Encoder):
@@ -19,9 +19,5 @@ class SAGE(Encoder):
         widths = [self.fused_dim, *[self.hidden] * self.layers]
         self.convs = nn.ModuleList(SAGEConv(a, b) for a, b in pairwise(widths))
 
-    def forward(self, x: dict[str, Tensor], edge_index: Tensor, observed: dict[str, Tensor]) -> Encoded:
-        z = self.project(x, observed)
-        h = self.fuse(z)
-        for index, conv in enumerate(self.convs):
-            h = conv(self.dropout(h) if index else h, edge_index).relu()
-        return Encoded(z=z, h=h)
+    def layer(self, index: int, h: Tensor, edge_index: Tensor, degree: Tensor, wanted: int) -> Tensor:
+        return self.convs[index]((h, h[:wanted]), edge_index).relu()

@@ -40,13 +40,15 @@ class ReportCell:
         error: what went wrong, or None.
         scores: metric name -> value on the test part; the first metric is the primary one.
         n_test: number of test items.
-        history: one mapping an epoch with ``epoch`` and ``val_accuracy`` (``train_loss`` is allowed); may be empty.
+        history: one mapping an epoch with ``epoch`` and ``val_…``, the value that selects; may be empty.
         telemetry: what the regulariser measured, name -> value; may be empty.
         cost: ``fit_s``, ``peak_rss`` … as far as known.
         params: number of trainable parameters, or None.
         env: where it ran; nested mappings are allowed.
         sample: some of the test nodes.
         keys: identities of task, data, configuration and source, name -> value.
+        items: the primary metric's score of each test item, where the task's version fixes them; else empty.
+        features: the feature set of the data set.
     """
 
     task: str
@@ -65,6 +67,13 @@ class ReportCell:
     env: Mapping[str, Any]
     sample: Sequence[Sample]
     keys: Mapping[str, str] = field(default_factory=dict)
+    items: Sequence[float] = ()
+    features: str = ""
+
+    @property
+    def question(self) -> tuple[str, str, str]:
+        """Task, feature set and protocol: only cells that share all three are compared."""
+        return self.task, self.features, self.protocol
 
     @property
     def ok(self) -> bool:

@@ -2,7 +2,7 @@
 
 Three pictures share one vocabulary. A *scale* maps values to coordinates and knows its round ticks. A *strip* shows a
 score a seed, for a host alone or for a host and one regularised variant with lines joining equal seeds. *Curves* show
-validation accuracy over epochs, a line a seed. All strips, and all curves, of a task share their scales, so panels can
+the validation value over epochs, a line a seed. All strips, and all curves, of a task share their scales, so panels can
 be compared by eye.
 """
 
@@ -145,13 +145,18 @@ History = Sequence[tuple[int, float]]
 
 
 def curve_points(history: Sequence[Mapping[str, Any]]) -> History:
-    """``(epoch, validation accuracy)`` of the epochs that were validated."""
-    found = ((row.get("epoch"), row.get("val_accuracy")) for row in history)
+    """``(epoch, validation value)`` of the epochs that were validated."""
+    found = ((row.get("epoch"), row.get(f"val_{selected(row)}")) for row in history)
     return [(int(epoch), float(value)) for epoch, value in found if _number(epoch) and _number(value)]
 
 
+def selected(row: Mapping[str, Any]) -> str:
+    """What validation measured in this row of a history, e.g. ``accuracy`` for ``val_accuracy``; "" for nothing."""
+    return next((name.removeprefix("val_") for name in row if name.startswith("val_")), "")
+
+
 def curve_scales(histories: Iterable[History]) -> tuple[Scale, Scale]:
-    """The scales of epochs and of validation accuracy that all curves of a task share."""
+    """The scales of epochs and of the validation value that all curves of a task share."""
     points = [point for history in histories for point in history]
     width, height = CURVE_SIZE
     epochs = Scale.around([0, *(epoch for epoch, _ in points)], _LEFT, width - _RIGHT, pad=0)

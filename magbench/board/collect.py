@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ from magbench.data.load import load_dataset
 from magbench.data.mag import MAG
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell
+from magbench.results.items import items_frame
 from magbench.results.study import read_studies
+from magbench.tasks.views import NodePrediction
 
 SAMPLE_SIZE = 24
 
@@ -23,12 +26,14 @@ SAMPLE_SIZE = 24
 def write_run_report(cells: Sequence[StoredCell], out: Path, studies: bool = False) -> Path:
     """Write ``out/index.html`` for ``cells``, with a link to the studies' page if ``studies``; returns its path."""
     registry = Registry.default()
-    graphs: dict[str, MAG] = {}
-    for name in sorted({cell.record.dataset.id for cell in cells if cell.record.status == "ok"}):
-        graphs[name] = load_dataset(registry.dataset(name))
+
+    @cache
+    def graph(name: str, features: str) -> MAG:
+        return load_dataset(registry.dataset(name), features)
+
     shown = _first_of_each_method(cells)
     return write_report(
-        [_report_cell(cell, registry, graphs, cell.record.run_id in shown) for cell in cells],
+        [_report_cell(cell, registry, graph if cell.record.run_id in shown else None) for cell in cells],
         out,
         title="magbench report",
         studies=studies,
@@ -48,15 +53,15 @@ def write_studies_page(out: Path, *, empty: bool = False) -> Path | None:
 
 
 def _first_of_each_method(cells: Sequence[StoredCell]) -> set[str]:
-    """Run ids of the lowest finished seed of each task and method: only these carry a sample of nodes."""
-    first: dict[tuple[str, str], StoredCell] = {}
+    """Run ids of the lowest finished seed of each task, feature set and method: only these carry a sample of nodes."""
+    first: dict[tuple[str, str, str], StoredCell] = {}
     for cell in sorted(cells, key=lambda cell: cell.record.seed):
         if cell.record.status == "ok":
-            first.setdefault((cell.record.task.id, cell.record.method.name), cell)
+            first.setdefault((cell.record.task.id, cell.record.dataset.features, cell.record.method.name), cell)
     return {cell.record.run_id for cell in first.values()}
 
 
-def _report_cell(cell: StoredCell, registry: Registry, graphs: dict[str, MAG], with_sample: bool) -> ReportCell:
+def _report_cell(cell: StoredCell, registry: Registry, graph: Callable[[str, str], MAG] | None) -> ReportCell:
     record = cell.record
     return ReportCell(
         task=f"{record.task.id}@{record.task.version}",
@@ -74,7 +79,9 @@ def _report_cell(cell: StoredCell, registry: Registry, graphs: dict[str, MAG], w
         params=record.method.params,
         protocol=record.protocol,
         env=record.env,
-        sample=_sample(cell, graphs[record.dataset.id], registry.task(record.task.id).label) if with_sample else [],
+        sample=_sample(cell, registry, graph) if graph else [],
+        items=items_frame([cell], record.scores[0].metric)["value"].tolist() if record.scores else (),
+        features=record.dataset.features,
     )
 
 
@@ -85,9 +92,13 @@ def _telemetry(measured: Mapping[str, float]) -> dict[str, float]:
     return {name.partition(".")[2] if len(owners) == 1 else name: value for name, value in means.items()}
 
 
-def _sample(cell: StoredCell, mag: MAG, label: str) -> list[Sample]:
-    """Test nodes spread evenly over the test part, the same for every method of a seed."""
+def _sample(cell: StoredCell, registry: Registry, graph: Callable[[str, str], MAG]) -> list[Sample]:
+    """Test nodes spread evenly over the test part, the same for every method of a seed; none where edges are tested."""
     prediction = cell.prediction()
+    if not isinstance(prediction, NodePrediction):
+        return []
+    label = registry.task(cell.record.task.id).label
+    mag = graph(cell.record.dataset.id, cell.record.dataset.features)
     names = mag.classes[label]
     truth = np.asarray(mag[label])
     order = np.argsort(prediction.nodes, kind="stable")

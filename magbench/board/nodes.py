@@ -64,9 +64,13 @@ def _card(seen: list[tuple[str, Sample]], methods: int) -> Card:
         Verdict(predicted, predicted == sample.true, () if unanimous else tuple(label_of(name) for name in names))
         for predicted, names in sorted(groups.items(), key=lambda group: (group[0] != sample.true, group[0]))
     )
-    text = " ".join(sample.text.split())
-    short = text if len(text) <= _TEXT else text[: _TEXT - 1] + "…"
-    return Card(sample.node, short, data_uri(sample.image), sample.true, verdicts)
+    return Card(sample.node, shortened(sample.text), data_uri(sample.image), sample.true, verdicts)
+
+
+def shortened(text: str) -> str:
+    """A text on one line, cut to what a card has room for."""
+    line = " ".join(text.split())
+    return line if len(line) <= _TEXT else line[: _TEXT - 1] + "…"
 
 
 def data_uri(image: bytes | None) -> str | None:

@@ -10,8 +10,8 @@ _MINUS = "−"
 
 
 def score(value: float) -> str:
-    """A score or standard deviation to three digits."""
-    return f"{value:.3f}".replace("-", _MINUS) if isfinite(value) else NOTHING
+    """A score or standard deviation to three digits; zero has no sign."""
+    return f"{round(value, 3) + 0.0:.3f}".replace("-", _MINUS) if isfinite(value) else NOTHING
 
 
 def signed(value: float) -> str:

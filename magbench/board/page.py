@@ -67,5 +67,5 @@ def _breakable(text: str) -> Markup:
 
 
 def _metric_name(metric: str) -> str:
-    """``macro_f1`` as ``Macro-F1``, ``accuracy`` as ``Accuracy``."""
-    return {"macro_f1": "Macro-F1"}.get(metric, metric.replace("_", " ").capitalize())
+    """``macro_f1`` as ``Macro-F1``, ``mrr`` as ``MRR``, ``accuracy`` as ``Accuracy``."""
+    return {"macro_f1": "Macro-F1", "mrr": "MRR"}.get(metric, metric.replace("_", " ").capitalize())

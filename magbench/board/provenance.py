@@ -50,14 +50,15 @@ def identities(cells: Sequence[ReportCell]) -> tuple[tuple[str, ...], tuple[tupl
 
 
 def commands(cells: Sequence[ReportCell]) -> tuple[str, ...]:
-    """The `magbench run` lines that make these cells again, one for each task and protocol."""
-    groups: dict[tuple[str, str], dict[str, set[int]]] = {}
-    for cell in sorted(cells, key=lambda cell: (cell.task, cell.protocol, cell.method, cell.seed)):
-        groups.setdefault((cell.task, cell.protocol), {}).setdefault(cell.method, set()).add(cell.seed)
+    """The `magbench run` lines that make these cells again, one for each task, feature set and protocol."""
+    groups: dict[tuple[str, str, str], dict[str, set[int]]] = {}
+    for cell in sorted(cells, key=lambda cell: (cell.question, cell.method, cell.seed)):
+        groups.setdefault(cell.question, {}).setdefault(cell.method, set()).add(cell.seed)
     lines = []
-    for (task, protocol), methods in groups.items():
+    for (task, features, protocol), methods in groups.items():
         seeds = _seeds(set().union(*methods.values()))
         words = ["magbench", "run", "-t", task, *(word for name in methods for word in ("-m", name))]
+        words += ["--features", features] if features else []
         lines.append(shlex.join([*words, "--protocol", protocol, "--seeds", seeds]))
     return tuple(lines)
 

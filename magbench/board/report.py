@@ -40,7 +40,7 @@ def write_report(
     """Write ``out_dir/index.html`` and return its path; an older page is replaced at once, never half.
 
     Args:
-        cells: the outcomes, in any order; one for each task, protocol, method and seed.
+        cells: the outcomes, in any order; one for each task, feature set, protocol, method and seed.
         out_dir: the folder, made if need be.
         title: the page's heading.
         test_train_ratio: test nodes over training nodes of the drawn splits.
@@ -69,7 +69,7 @@ def render(
     """The page as text; the arguments are those of :func:`write_report`."""
     environ = template_engine()
     found = sections(cells, test_train_ratio=test_train_ratio)
-    by_section = [[c for c in cells if (c.task, c.protocol) == (s.task, s.protocol)] for s in found]
+    by_section = [[c for c in cells if c.question == (s.task, s.features, s.protocol)] for s in found]
     sampled = sum(any(cell.ok and cell.sample for cell in group) for group in by_section)
     share = max(1, LIMIT // sampled) if sampled else 0
     names, keyed = identities(cells)

@@ -19,8 +19,8 @@ import pandas as pd
 from magbench.board import numbers
 from magbench.board.study_grid import Quantity, findings, point, quantities
 from magbench.results.study import KeptStudy, StudyCell
-from magbench.specs import Suite
 from magbench.stats.paired import against_hosts, contrasts
+from magbench.suites import Suite
 
 ALPHA = 0.05
 TELEMETRY = ("lam", "mass", "diag_share")

@@ -14,7 +14,7 @@ from statistics import fmean
 from magbench.board import numbers
 from magbench.board.study_charts import Heat, Lines, Value, heat, lines, lines_scale
 from magbench.results.study import StudyCell
-from magbench.specs import Figure, Grid
+from magbench.suites import Figure, Grid
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ import pandas as pd
 
 from magbench.board import charts
 from magbench.board.cells import ReportCell, scores_frame
+from magbench.results.items import COLUMNS, by_design
 from magbench.stats.frames import split_label
-from magbench.stats.paired import against_hosts, summarise
+from magbench.stats.paired import Design, against_hosts, summarise
 
 ALPHA = 0.05
 
@@ -99,10 +100,11 @@ class CurveView:
 
 @dataclass(frozen=True)
 class Section:
-    """One task under one protocol."""
+    """One task on one feature set under one protocol."""
 
     anchor: str
     task: str
+    features: str
     protocol: str
     metrics: tuple[str, ...]
     n_test: int
@@ -115,6 +117,10 @@ class Section:
     telemetry_names: tuple[str, ...]
     telemetry: tuple[tuple[Label, tuple[Spread | None, ...]], ...]
     failed: int
+    fixed: bool
+    """Whether the task's version fixes the split: comparisons are then over test items."""
+    selected: str
+    """What the learning curves show, e.g. ``accuracy``."""
 
     @property
     def best(self) -> Row | None:
@@ -155,9 +161,9 @@ def label_of(method: str) -> Label:
 
 def sections(cells: Sequence[ReportCell], *, test_train_ratio: float) -> tuple[Section, ...]:
     """The sections of a report, in the order of their task names."""
-    groups: dict[tuple[str, str], list[ReportCell]] = {}
-    for cell in sorted(cells, key=lambda cell: (cell.task, cell.protocol, cell.method, cell.seed)):
-        groups.setdefault((cell.task, cell.protocol), []).append(cell)
+    groups: dict[tuple[str, str, str], list[ReportCell]] = {}
+    for cell in sorted(cells, key=lambda cell: (cell.question, cell.method, cell.seed)):
+        groups.setdefault(cell.question, []).append(cell)
     return tuple(
         _section(f"task-{number}", group, test_train_ratio) for number, group in enumerate(groups.values(), start=1)
     )
@@ -167,12 +173,14 @@ def _section(anchor: str, cells: list[ReportCell], ratio: float) -> Section:
     ok = [cell for cell in cells if cell.ok]
     metrics = tuple(dict.fromkeys(metric for cell in ok for metric in cell.scores))
     frame = scores_frame(ok)
-    versus, family = _comparisons(frame, metrics, ratio)
+    versus, family = _comparisons(frame, metrics, ratio, _items(ok))
     telemetry_names = tuple(dict.fromkeys(name for cell in ok for name in cell.telemetry))
-    rows, bar_ticks = _rows(cells, frame, metrics, versus, ratio)
+    fixed = any(len(cell.items) for cell in ok)
+    rows, bar_ticks = _rows(cells, frame, metrics, versus, "fixed" if fixed else "drawn", ratio)
     return Section(
         anchor=anchor,
         task=cells[0].task,
+        features=cells[0].features,
         protocol=cells[0].protocol,
         metrics=metrics,
         n_test=max((cell.n_test for cell in ok), default=0),
@@ -185,14 +193,30 @@ def _section(anchor: str, cells: list[ReportCell], ratio: float) -> Section:
         telemetry_names=telemetry_names,
         telemetry=_telemetry(ok, telemetry_names),
         failed=len(cells) - len(ok),
+        fixed=fixed,
+        selected=next((name for cell in ok for row in cell.history if (name := charts.selected(row))), ""),
     )
 
 
-def _comparisons(frame: pd.DataFrame, metrics: tuple[str, ...], ratio: float) -> tuple[dict[str, Comparison], int]:
+def _items(cells: Sequence[ReportCell]) -> pd.DataFrame:
+    """The item frame of the primary metric."""
+    parts = [pd.DataFrame(columns=COLUMNS)]
+    for cell in cells:
+        if len(cell.items):
+            head = [cell.task, cell.dataset, cell.method, cell.seed, next(iter(cell.scores))]
+            items = {"item": range(len(cell.items)), "value": cell.items}
+            parts.append(pd.DataFrame(dict(zip(COLUMNS, head, strict=False)) | items))
+    return pd.concat(parts[1:] or parts, ignore_index=True)
+
+
+def _comparisons(
+    frame: pd.DataFrame, metrics: tuple[str, ...], ratio: float, items: pd.DataFrame
+) -> tuple[dict[str, Comparison], int]:
     """The comparison of every regularised method on the primary metric, and how many were corrected for."""
     if not metrics:
         return {}, 0
-    found = against_hosts(frame, metric=metrics[0], test_train_ratio=ratio, confidence=1 - ALPHA, missing="drop")
+    options = {"metric": metrics[0], "test_train_ratio": ratio, "confidence": 1 - ALPHA, "missing": "drop"}
+    found = by_design(against_hosts, frame, items, **options)
     comparisons = {
         row["b"]: Comparison(
             difference=float(row["difference"]),
@@ -214,12 +238,15 @@ def _rows(
     frame: pd.DataFrame,
     metrics: tuple[str, ...],
     versus: Mapping[str, Comparison],
+    design: Design,
     ratio: float,
 ) -> tuple[tuple[Row, ...], tuple[charts.Tick, ...]]:
     """The table's rows, best first, and the ticks of its interval bars."""
     if not metrics:
         return (), ()
-    table = summarise(frame, test_train_ratio=ratio, confidence=1 - ALPHA).set_index(["metric", "method"])
+    table = summarise(frame, design=design, test_train_ratio=ratio, confidence=1 - ALPHA).set_index(
+        ["metric", "method"]
+    )
     primary = table.loc[metrics[0]].sort_values("mean", ascending=False, kind="stable")
     # Two seeds give an interval dozens of standard deviations wide: bars that long stop at the edge of the picture.
     reach = max(0.02, 3 * (primary["mean"].max() - primary["mean"].min()))

@@ -1,11 +1,15 @@
-"""``magbench compare``: two methods, paired over seeds; across data sets from five on."""
+"""``magbench compare``: two methods, paired over seeds or test items; across data sets from five on."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from magbench.results.items import Cell
 
 
 def compare(
@@ -16,8 +20,9 @@ def compare(
     kept: Annotated[
         bool, typer.Option("--kept", help="Compare the kept results of the checkout instead of --runs.")
     ] = False,
-    metric: Annotated[str, typer.Option(help="Metric compared.")] = "accuracy",
+    metric: Annotated[str | None, typer.Option(help="Metric compared; default: the tasks' primary one.")] = None,
     protocol: Annotated[str | None, typer.Option(help="Protocol id, where the results follow several.")] = None,
+    features: Annotated[str | None, typer.Option(help="Feature set, where a task's results have several.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Compare two methods with the test their tasks call for (docs/statistics.md).
@@ -28,23 +33,32 @@ def compare(
     from magbench.errors import UnknownNameError
     from magbench.method_string import parse_method
     from magbench.registry import Registry
-    from magbench.results.frame import newest, one_protocol, read_cells, scores_frame
-    from magbench.results.keep import kept_records
+    from magbench.results.frame import newest, one_feature_set, one_protocol, read_cells, scores_frame
+    from magbench.results.items import by_design, items_frame
+    from magbench.results.keep import kept_cells
     from magbench.stats.paired import paired
 
-    records = kept_records() if kept else [cell.record for cell in newest(read_cells(runs))]
-    chosen = one_protocol((record.protocol for record in records), protocol)
-    frame = scores_frame(record for record in records if record.protocol == chosen)
+    cells: Sequence[Cell] = kept_cells() if kept else newest(read_cells(runs))
+    chosen = one_protocol((cell.record.protocol for cell in cells), protocol)
+    cells = [cell for cell in cells if cell.record.protocol == chosen]
     if task:
         registry = Registry.default()
-        frame = frame[frame["task"].isin([registry.task(name).versioned_id for name in task])]
+        wanted = [(spec.id, spec.version) for spec in map(registry.task, task)]
+        cells = [cell for cell in cells if (cell.record.task.id, cell.record.task.version) in wanted]
+    cells = one_feature_set(cells, features)
     first, second = str(parse_method(a)), str(parse_method(b))
+    frame = scores_frame(cell.record for cell in cells)
     for name in (first, second):
         if name not in set(frame["method"]):
             raise UnknownNameError(
                 "method among these results", name, set(frame["method"]), f"Run it with -m '{name}'."
             )
-    table = paired(frame, first, second, metric=metric, missing="drop")
+    cells = [cell for cell in cells if cell.record.method.name in (first, second)]
+    metric = metric or _primary(cells)
+    frame = frame[frame["method"].isin([first, second])]
+    if metric in set(frame["metric"]):
+        frame = frame[frame["metric"] == metric]
+    table = by_design(paired, frame, items_frame(cells, metric), a=first, b=second, metric=metric, missing="drop")
     ranks = _across(frame, first, second, metric)
     if json:
         print_json({"comparisons": table.to_dict("records"), "across": ranks})
@@ -62,9 +76,19 @@ def compare(
         "detectable": "detectable",
         "note": "note",
     }
-    print_table(rows, columns, f"{second} − {first}, {metric}, {table['test'].iloc[0] if len(table) else ''}")
+    print_table(rows, columns, f"{second} − {first}, {metric}, {' and '.join(table['test'].dropna().unique())}")
     for line in ranks["summary"]:
         print(line)
+
+
+def _primary(cells: Sequence[Cell]) -> str:
+    """The first metric of these cells' tasks, if it is one and the same."""
+    from magbench.errors import OptionError
+
+    found = sorted({cell.record.scores[0].metric for cell in cells if cell.record.scores})
+    if len(found) > 1:
+        raise OptionError(f"These tasks are ranked by {' and '.join(found)}: choose tasks with -t, or a --metric.")
+    return found[0]
 
 
 def _across(frame: Any, a: str, b: str, metric: str) -> dict[str, Any]:

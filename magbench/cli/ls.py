@@ -57,16 +57,21 @@ def _rows(registry: Any, kind: Kind) -> list[dict[str, Any]]:
             {
                 "method": e.spec.name,
                 "kind": e.spec.kind,
+                "tasks": ", ".join(alias for alias, family in registry.aliases.items() if e.spec.does(family)),
                 "title": e.spec.title + (" (re-implementation)" if e.spec.reimplementation else ""),
             }
             for e in registry.methods.values()
         ]
     if kind is Kind.DATASETS:
+        from magbench.data.place import is_here
+
         return [
             {
                 "data set": d.id,
                 "source": d.source,
-                "features": ", ".join(d.features),
+                "here": "yes" if is_here(d) else "no",
+                "features": d.features[0],
+                "other sets": len(d.features) - 1,
                 "nodes": d.counts.get("nodes"),
                 "licence": d.licence,
                 "title": d.title,
@@ -81,9 +86,9 @@ def _rows(registry: Any, kind: Kind) -> list[dict[str, Any]]:
     return [
         {
             "suite": s.name,
-            "protocol": s.protocol,
-            "tasks": len(s.tasks),
-            "methods": len(s.method_strings),
+            "protocol": ", ".join(dict.fromkeys(part.protocol for part in s.whole_parts)),
+            "tasks": len({task for part in s.whole_parts for task in part.tasks}),
+            "methods": len({method for part in s.whole_parts for method in part.methods}),
             "title": s.title,
         }
         for s in registry.suites.values()

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from magbench.cli.output import is_live
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+    from magbench.data.hub import Show
     from magbench.results.record import Record
     from magbench.run.plan import Cell
     from magbench.run.scheduler import Progress
@@ -24,6 +27,40 @@ def progress_display(total: int) -> Iterator[Progress]:
             yield show
     else:
         yield _lines(total)
+
+
+@contextmanager
+def transfer_display() -> Iterator[Show]:
+    """A callback for downloads, shown on standard error: a live bar a file, or a line when a file is whole."""
+    if not is_live(sys.stderr):
+        yield _transfer_line
+        return
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True, highlight=False)) as bar:
+        rows: dict[str, TaskID] = {}
+
+        def show(what: str, done: int, total: int) -> None:
+            if what not in rows:
+                rows[what] = bar.add_task(escape(what.rpartition("/")[2]), total=total or None)
+            bar.update(rows[what], completed=done)
+
+        yield show
+
+
+def _transfer_line(what: str, done: int, total: int) -> None:
+    if done == total:
+        size = f" ({total / 1e6:.1f} MB)" if total else ""
+        print(f"{what}{size}", file=sys.stderr, flush=True)
 
 
 def describe(cell: Cell, record: Record) -> str:

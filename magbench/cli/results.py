@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from math import isnan
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from magbench.results.record import Record
+    from magbench.results.items import Cell
 
 app = typer.Typer(help="Show finished cells, or keep them in the leaderboard.", no_args_is_help=True)
 Runs = Annotated[Path, typer.Option(help="Folder of results.")]
@@ -20,7 +21,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command("ls")
 def ls(
     runs: Runs = Path("runs"),
-    metric: Annotated[str, typer.Option(help="Metric shown.")] = "accuracy",
+    metric: Annotated[str | None, typer.Option(help="Metric shown; default: each task's primary one.")] = None,
     kept: Annotated[bool, typer.Option("--kept", help="Show the kept results of the checkout instead.")] = False,
     json: Json = False,
 ) -> None:
@@ -30,13 +31,13 @@ def ls(
     """
     from magbench.cli.output import print_json
     from magbench.results.frame import newest, read_cells
-    from magbench.results.keep import kept_records
+    from magbench.results.keep import kept_cells
 
-    records = kept_records() if kept else [cell.record for cell in newest(read_cells(runs))]
+    cells = kept_cells() if kept else newest(read_cells(runs))
     if json:
-        print_json(table_rows(records, metric))
+        print_json(table_rows(cells, metric))
     else:
-        show_table(records, metric)
+        show_tables(cells, metric)
 
 
 @app.command()
@@ -93,32 +94,46 @@ def _keep_study(name: str, runs: Path, to: Path | None, json: bool) -> None:
         print(f"Summary: {summary}")
 
 
-def table_rows(records: Sequence[Record], metric: str) -> list[dict[str, Any]]:
-    """The results table as plain rows; empty without a finished cell."""
+def table_rows(cells: Sequence[Cell], metric: str | None) -> list[dict[str, Any]]:
+    """The results table as plain rows; empty without a finished cell.
+
+    Args:
+        cells: stored or kept cells.
+        metric: which; default: the primary one of each task, the first of its scores.
+    """
     from magbench.errors import UnknownNameError
     from magbench.results.table import results_table
 
-    known = {score.metric for record in records for score in record.scores}
-    if not known:
-        return []
-    if metric not in known:
+    ok = [cell for cell in cells if cell.record.status == "ok"]
+    known = {score.metric for cell in ok for score in cell.record.scores}
+    if metric is not None and known and metric not in known:
         raise UnknownNameError("metric", metric, known)
-    rows: list[dict[str, Any]] = []
-    for protocol in sorted({record.protocol for record in records if record.status == "ok"}):
-        table = results_table([record for record in records if record.protocol == protocol], metric)
-        rows += [{"protocol": protocol, **row} for row in table.to_dict("records")]
-    return rows
+    groups: dict[tuple[str, str, str], list[Cell]] = defaultdict(list)
+    for cell in ok:
+        shown = metric or cell.record.scores[0].metric
+        groups[cell.record.protocol, cell.record.dataset.features, shown].append(cell)
+    return [
+        {"protocol": protocol, "features": features, "metric": shown, **row}
+        for (protocol, features, shown), group in sorted(groups.items())
+        for row in results_table(group, shown).to_dict("records")
+    ]
 
 
-def show_table(records: Sequence[Record], metric: str) -> None:
-    """Print mean ± std, the 95 % interval, and the gain over the plain host with its Holm-corrected p."""
+def show_tables(cells: Sequence[Cell], metric: str | None) -> None:
+    """Print the table of each metric: mean ± std, the 95 % interval, the gain over the host, its Holm-corrected p."""
+    found = table_rows(cells, metric)
+    for name in dict.fromkeys(row["metric"] for row in found):
+        _show_table([row for row in found if row["metric"] == name], name)
+
+
+def _show_table(found: list[dict[str, Any]], metric: str) -> None:
     from magbench.cli.output import print_table
 
-    found = table_rows(records, metric)
-    same = {key: len({row[key] for row in found}) <= 1 for key in ("task", "protocol")}
+    same = {key: len({row[key] for row in found}) <= 1 for key in ("task", "features", "protocol")}
     rows = [
         {
             "task": row["task"],
+            "features": row["features"],
             "protocol": row["protocol"],
             "method": row["method"],
             "seeds": row["n_seeds"],
@@ -130,7 +145,7 @@ def show_table(records: Sequence[Record], metric: str) -> None:
         for row in found
     ]
     headings = {
-        **{key: key for key in ("task", "protocol") if not same[key]},
+        **{key: key for key in same if not same[key]},
         "method": "method",
         "seeds": "seeds",
         metric: f"{metric} (mean ± std)",
@@ -138,5 +153,5 @@ def show_table(records: Sequence[Record], metric: str) -> None:
         "gain": "gain over host",
         "p": "p (Holm)",
     }
-    title = ", ".join(str(rows[0][key]) for key in ("task", "protocol") if rows and same[key])
+    title = ", ".join(str(rows[0][key]) for key in same if rows and same[key])
     print_table(rows, headings, title)

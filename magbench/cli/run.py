@@ -25,6 +25,10 @@ def run(
     option: Annotated[
         list[str] | None, typer.Option("--option", "-o", help="METHOD.OPTION=VALUE, e.g. optimag.rho=0.1. Repeatable.")
     ] = None,
+    features: Annotated[
+        list[str] | None,
+        typer.Option("--features", help="Feature set; each task takes those its data set has. Repeatable."),
+    ] = None,
     suite: Annotated[str | None, typer.Option(help="Suite of tasks and methods; default: quickstart.")] = None,
     protocol: Annotated[str | None, typer.Option(help="Protocol id; default: the suite's, else standard@1.")] = None,
     seeds: Annotated[str | None, typer.Option(help="Subset of the protocol's seeds: 0-3 or 0,2,5.")] = None,
@@ -60,27 +64,40 @@ def run(
       magbench run -t nc/emoji -m gcn -m gcn+optimag -o optimag.rho=0.1
 
       magbench run -t nc/emoji -m ./my_method.py --seeds 0-2
+
+      magbench run --suite seven --plan
     """
     from magbench.run.scheduler import start_server
 
     _check(overwrite, budget, scheduler)
     if not plan and scheduler is None:
         start_server()
+    from magbench.cli.plan import Plan, show_plan
+    from magbench.run.needs import needs, refuse_needs
     from magbench.run.plan import pending
     from magbench.run.request import make_request
 
     with redirect_stdout(sys.stderr):  # a method's file may print when it is imported
         request = make_request(
-            suite=suite, tasks=task or (), methods=method or (), options=option or (), protocol=protocol, seeds=seeds
+            suite=suite,
+            tasks=task or (),
+            methods=method or (),
+            options=option or (),
+            features=features or (),
+            protocol=protocol,
+            seeds=seeds,
         )
         cells = request.plan(out)
+    missing = needs(cells, request.registry)
+    if not plan:
+        refuse_needs(missing)
     todo = pending(cells, overwrite)  # type: ignore[arg-type]
     kept = _kept(suite) if skip_kept else {}
     todo = [cell for cell in todo if (cell.key, cell.seed) not in kept]
     spent = _spent(cells, todo, kept)
     workers = jobs or _cores()
     if plan:
-        _show_plan(cells, todo, workers, spent, budget, json)
+        show_plan(Plan(cells, todo, missing, out, workers, spent, budget), request.registry, json)
         return
     try:
         seconds = None if budget is None else budget * 3600 - spent
@@ -92,7 +109,7 @@ def run(
             file=sys.stderr,
         )
         raise typer.Exit(130) from None
-    _conclude(cells, left, request.tasks[0].primary, out, json)
+    _conclude(cells, left, out, json)
 
 
 def _check(overwrite: str, budget: float | None, scheduler: str | None) -> None:
@@ -164,14 +181,14 @@ def _spent(cells: list[Cell], todo: list[Cell], kept: dict[tuple[str, int], floa
     return spent_seconds(stay) + sum(elsewhere)
 
 
-def _conclude(cells: list[Cell], left: list[Cell], metric: str, out: Path, json: bool) -> None:
+def _conclude(cells: list[Cell], left: list[Cell], out: Path, json: bool) -> None:
     """Print the table, write the report, say what failed and what was left out by the budget.
 
     Exit code 2 when a user's mistake made a cell fail, 1 for other failures.
     """
     from magbench.board.collect import write_run_report
     from magbench.cli.output import debug, print_json
-    from magbench.cli.results import show_table, table_rows
+    from magbench.cli.results import show_tables, table_rows
     from magbench.results.frame import StoredCell
     from magbench.run.cell import cannot_write
 
@@ -190,7 +207,7 @@ def _conclude(cells: list[Cell], left: list[Cell], metric: str, out: Path, json:
     if json:
         print_json(
             {
-                "results": table_rows(records, metric),
+                "results": table_rows(stored, None),
                 "failed": _failures(failed),
                 "not_run": _not_run(left),
                 "report": str(page),
@@ -198,7 +215,7 @@ def _conclude(cells: list[Cell], left: list[Cell], metric: str, out: Path, json:
         )
     else:
         if len(failed) < len(stored):
-            show_table(records, metric)
+            show_tables(stored, None)
         print(f"Report: {page}")
     _warn(stored)
     for failure in _failures(failed):
@@ -244,60 +261,3 @@ def _not_run(left: list[Cell]) -> list[dict[str, Any]]:
     for cell in left:
         groups.setdefault((cell.task, cell.method), []).append(cell.seed)
     return [{"task": task, "method": method, "seeds": seeds} for (task, method), seeds in groups.items()]
-
-
-def _show_plan(cells: list[Cell], todo: list[Cell], jobs: int, spent: float, budget: float | None, json: bool) -> None:
-    from magbench.cli.output import print_json, print_table
-    from magbench.run.estimate import estimates
-
-    known = estimates(cells)
-    rows: list[dict[str, Any]] = []
-    for (task, method), n in Counter((cell.task, cell.method) for cell in todo).items():
-        found = known.get((task, method))
-        rows.append(
-            {
-                "task": task,
-                "method": method,
-                "cells": n,
-                "s_cell": found.seconds if found else None,
-                "exact": found.exact if found else None,
-            }
-        )
-    seconds = sum(row["cells"] * row["s_cell"] for row in rows if row["s_cell"] is not None)
-    counts = {kind: sum(row["cells"] for row in rows if row["exact"] is kind) for kind in (True, False, None)}
-    if json:
-        print_json(
-            {
-                "cells": len(cells),
-                "to_run": len(todo),
-                "jobs": jobs,
-                "estimate_s": seconds / jobs,
-                "core_hours": seconds / 3600,
-                "spent_core_hours": spent / 3600,
-                "without_estimate": counts[None],
-                "roughly_estimated": counts[False],
-                "plan": rows,
-            }
-        )
-        return
-    shown = [
-        row | {"s_cell": None if row["s_cell"] is None else f"{'' if row['exact'] else '~ '}{row['s_cell']:.1f}"}
-        for row in rows
-    ]
-    print_table(shown, {"task": "task", "method": "method", "cells": "cells to run", "s_cell": "s a cell"})
-    print(_cost_line(len(cells), len(todo), seconds, jobs, counts) if todo else f"All {len(cells)} cells are there.")
-    print(f"Finished cells of this plan took {spent / 3600:.2f} core-hours.")
-    if budget is not None:
-        print(f"With --budget {budget:g}, no cell starts once {max(budget - spent / 3600, 0):.2f} more are used.")
-
-
-def _cost_line(cells: int, todo: int, seconds: float, jobs: int, counts: dict[bool | None, int]) -> str:
-    """One sentence: how many cells, core-hours in all, hours with these jobs, and how sure that is."""
-    hours, rest = divmod(round(seconds / jobs), 3600)
-    clock = f"{hours:02d}:{rest // 60:02d}:{rest % 60:02d}"
-    if not (counts[True] or counts[False]):
-        return f"{todo} of {cells} cells to run; no cell like them has run before."
-    rough = f" (~: {counts[False]} cells judged by others like them)" if counts[False] else ""
-    unknown = f", and {counts[None]} cells without an estimate" if counts[None] else ""
-    about = f"about {clock} with {jobs} jobs, {seconds / 3600:.2f} core-hours{rough}{unknown}"
-    return f"{todo} of {cells} cells to run; {about}."

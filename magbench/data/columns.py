@@ -1,13 +1,15 @@
 """Columns of pictures: one encoded picture (WebP, PNG, JPEG) or nothing for each node, decoded when asked for.
 
 A column behaves like a sequence of ``PIL.Image.Image | None``. It holds the encoded bytes, or the path of a parquet
-file that it reads on the first access; a pickled column carries the path alone, so workers read for themselves.
+file of which it reads one row group at a time; a pickled column carries the path alone, so workers read for themselves.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, overload
 
@@ -22,32 +24,28 @@ class ImageColumn(Sequence["Image.Image | None"]):
     """``column[i]`` is the decoded RGB picture of node ``i`` or None; ``column.bytes(i)`` its encoded bytes or None."""
 
     def __init__(self, encoded: Iterable[bytes | None]) -> None:
-        self._encoded: list[bytes | None] | None = list(encoded)
+        self._encoded: list[bytes | None] = list(encoded)
         self._path: Path | None = None
         self._length = len(self._encoded)
+        self._groups: _Groups | None = None
 
     @classmethod
     def from_parquet(cls, path: Path, length: int) -> ImageColumn:
-        """A column of `length` pictures that reads ``image`` (binary) from the parquet file `path` when first used."""
+        """A column of `length` pictures that reads ``image`` (binary) from the parquet file `path` when used."""
         column = cls([])
-        column._encoded, column._path, column._length = None, path, length
+        column._path, column._length = path, length
         return column
-
-    def _load(self) -> list[bytes | None]:
-        if self._encoded is None:
-            assert self._path is not None
-            encoded = read_parquet_column(self._path, "image")
-            if len(encoded) != self._length:
-                raise DataError(f"{self._path}: found {len(encoded)} pictures, expected {self._length}.")
-            self._encoded = encoded
-        return self._encoded
 
     def __len__(self) -> int:
         return self._length
 
     def bytes(self, index: int) -> bytes | None:
         """The encoded picture of node `index` (0 … len−1), or None where it has none."""
-        return self._load()[index]
+        if self._path is None:
+            return self._encoded[index]
+        if self._groups is None:
+            self._groups = _Groups(self._path, self._length)
+        return self._groups.picture(range(self._length)[index])
 
     @overload
     def __getitem__(self, index: int) -> Image.Image | None: ...
@@ -61,11 +59,33 @@ class ImageColumn(Sequence["Image.Image | None"]):
 
     def take(self, indices: Iterable[int]) -> ImageColumn:
         """The column of the pictures at `indices`, in that order."""
-        encoded = self._load()
-        return ImageColumn(encoded[int(i)] for i in indices)
+        return ImageColumn(self.bytes(int(i)) for i in indices)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_encoded": None if self._path else self._encoded}
+        return {**self.__dict__, "_groups": None}
+
+
+class _Groups:
+    """The row groups of a parquet file of pictures; the last one read is kept."""
+
+    def __init__(self, path: Path, length: int) -> None:
+        self.path = path
+        self.file = _reading(path, lambda: pq.ParquetFile(path))
+        metadata = self.file.metadata
+        if metadata.num_rows != length:
+            raise DataError(f"{path}: found {metadata.num_rows} pictures, expected {length}.")
+        sizes = (metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
+        self.starts = list(accumulate(sizes, initial=0))
+        self.kept: tuple[int, list[Any]] = (-1, [])
+
+    def picture(self, index: int) -> bytes | None:
+        """The encoded picture `index`, 0 … length−1."""
+        group = bisect_right(self.starts, index) - 1
+        if group != self.kept[0]:
+            table = _reading(self.path, lambda: self.file.read_row_group(group, columns=["image"]))
+            self.kept = (group, table.column(0).to_pylist())
+        encoded: bytes | None = self.kept[1][index - self.starts[group]]
+        return encoded
 
 
 def decode(encoded: bytes, what: str) -> Image.Image:
@@ -79,9 +99,13 @@ def decode(encoded: bytes, what: str) -> Image.Image:
 
 def read_parquet_column(path: Path, name: str) -> list[Any]:
     """The column `name` of a parquet file as Python values. Raises DataError naming the file."""
+    values: list[Any] = _reading(path, lambda: pq.read_table(path, columns=[name]).column(name).to_pylist(), name)
+    return values
+
+
+def _reading(path: Path, read: Callable[[], Any], column: str = "image") -> Any:
     try:
-        values: list[Any] = pq.read_table(path, columns=[name]).column(name).to_pylist()
-        return values
-    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        return read()
+    except (pa.ArrowException, OSError, KeyError, ValueError, IndexError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path}: cannot read column {name!r}: {reason}") from error
+        raise DataError(f"{path}: cannot read column {column!r}: {reason}") from error

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from magbench import paths
 from magbench.data.mag import MAG
-from magbench.data.meta import META
+from magbench.data.meta import META, read_meta
+from magbench.data.place import dataset_folder as dataset_folder
+from magbench.data.place import is_here
 from magbench.data.store import file_sha256, read_store
-from magbench.errors import DataError, SpecError, UnknownNameError
+from magbench.errors import DataError, UnknownNameError
 from magbench.specs import DatasetSpec
 
 
@@ -38,16 +39,6 @@ def load_dataset(spec: DatasetSpec, features: str | None = None) -> MAG:
     return mag
 
 
-def dataset_folder(spec: DatasetSpec) -> Path:
-    """Where the files of a stored data set lie. Raises SpecError for a source without files."""
-    if spec.source == "embedded":
-        return Path(__file__).parent / "embedded" / spec.name
-    if spec.source == "store":
-        return paths.home() / "datasets" / f"{spec.name}@{spec.version}"
-    allowed = "embedded, store, synthetic"
-    raise SpecError(f"Data set {spec.name}@{spec.version}: source {spec.source!r} has no files; allowed: {allowed}.")
-
-
 def check_identity(spec: DatasetSpec) -> Path:
     """The folder of `spec`, once its meta.json is the very file the specification names. Raises DataError if not."""
     folder = dataset_folder(spec)
@@ -63,11 +54,20 @@ def check_identity(spec: DatasetSpec) -> Path:
 def _next_step(spec: DatasetSpec) -> str:
     if spec.source == "embedded":
         return f"Run `magbench data verify {spec.name}`; if it fails, install magbench again."
+    if not is_here(spec) and spec.mirrors:
+        published = any(mirror.repo for mirror in spec.mirrors)
+        get = f"`magbench data get {spec.name}` to fetch it, or " if published else ""
+        return f"Run {get}`magbench data import {spec.name} PATH` if you have its files."
     return f"Run `magbench data verify {spec.name}`; if it fails, fetch or build the data set again."
 
 
 def _read(spec: DatasetSpec, features: str) -> MAG:
     folder = check_identity(spec)
+    if spec.mirrors and features not in (here := read_meta(folder).features):
+        raise DataError(
+            f"Data set {spec.name}@{spec.version}: the feature set {features!r} is not here, only {', '.join(here)}. "
+            f"Run `magbench data get {spec.name} --features {features}`."
+        )
     mag = read_store(folder, features=features)
     if (mag.name, mag.version) != (spec.name, spec.version):
         found = f"{mag.name}@{mag.version}"

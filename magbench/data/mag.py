@@ -68,6 +68,7 @@ class MAG(Data):  # type: ignore[misc]  # PyG ships no types, so Data is Any to 
         references: Sequence[Sequence[str] | None] | None = None,
         images: ImageColumn | None = None,
         features: str = "",
+        official: Mapping[str, Tensor] | None = None,
     ) -> MAG:
         """Assemble a MAG; nothing is checked or changed, call :meth:`validate` for that.
 
@@ -83,6 +84,7 @@ class MAG(Data):  # type: ignore[misc]  # PyG ships no types, so Data is Any to 
             references: N lists of reference captions or None each.
             images: N pictures or None each.
             features: the name of the feature set that `x` holds.
+            official: published splits, edges and negatives, by name.
         """
         num_nodes = next((int(values.shape[0]) for values in x.values()), 0)
         mag = cls(edge_index=edge_index, num_nodes=num_nodes)
@@ -101,6 +103,8 @@ class MAG(Data):  # type: ignore[misc]  # PyG ships no types, so Data is Any to 
                 mag[column_name] = list(content)
         if images is not None:
             mag["images"] = images
+        if official:
+            mag["official"] = dict(official)
         return mag
 
     @property
@@ -128,6 +132,12 @@ class MAG(Data):  # type: ignore[misc]  # PyG ships no types, so Data is Any to 
         """The picture of each node, decoded when asked for."""
         return self._optional("images")  # type: ignore[no-any-return]
 
+    @property
+    def official(self) -> Mapping[str, Tensor]:
+        """What the authors fix, int64: ``train``, ``val``, ``test`` node numbers; for link prediction ``<part>_edges``
+        [2, E] and ``<part>_negatives`` [E, K], K false targets for each edge of ``val`` and ``test``."""
+        return self._optional("official") or {}
+
     def _optional(self, key: str) -> Any:
         return self._store.get(key)
 
@@ -140,14 +150,15 @@ class MAG(Data):  # type: ignore[misc]  # PyG ships no types, so Data is Any to 
         return Counts(int(self.num_nodes), int(source.numel()), int((~apart).sum()), int(pairs))
 
     def fingerprint(self) -> str:
-        """sha256 (hex) over what can change a score: edges, features, presence and labels, as little-endian bytes.
+        """sha256 (hex) over what can change a score: edges, features, presence, labels, official parts; little-endian.
 
         Texts, pictures and names stand outside: they are held by the sha256 values of the stored files.
         """
         digest = hashlib.sha256()
         for key, values, dtype in self._scored():
             digest.update(f"{key} {dtype} {tuple(values.shape)}\n".encode())
-            digest.update(np.ascontiguousarray(values.detach().cpu().numpy().astype(dtype)).tobytes())
+            for block in _row_blocks(values.detach()):
+                digest.update(np.ascontiguousarray(block.cpu().numpy().astype(dtype)).tobytes())
         return digest.hexdigest()
 
     def _scored(self) -> Iterator[tuple[str, Tensor, str]]:
@@ -157,6 +168,8 @@ class MAG(Data):  # type: ignore[misc]  # PyG ships no types, so Data is Any to 
             yield f"has_{modality}", self[f"has_{modality}"], "|u1"
         for column in sorted(self.classes):
             yield column, self[column], "<i8"
+        for name in sorted(self.official):
+            yield f"official/{name}", self.official[name], "<i8"
 
     def subgraph(self, subset: Tensor) -> MAG:
         """The induced subgraph on `subset` (int64 [n] or bool [N]); texts and pictures follow their nodes."""
@@ -164,6 +177,7 @@ class MAG(Data):  # type: ignore[misc]  # PyG ships no types, so Data is Any to 
         if self.images is not None:
             kept = subset.nonzero().flatten() if subset.dtype == torch.bool else subset
             mag["images"] = self.images.take(kept.tolist())
+        mag._store.pop("official", None)  # it numbers the nodes of the whole graph
         return mag
 
     def validate(self, raise_on_error: bool = True) -> bool:
@@ -179,6 +193,11 @@ class MAG(Data):  # type: ignore[misc]  # PyG ships no types, so Data is Any to 
         if problem and raise_on_error:
             raise DataError(f"Data set {self.name}@{self.version}: {problem}.")
         return problem is None
+
+
+def _row_blocks(values: Tensor, rows: int = 1 << 14) -> tuple[Tensor, ...]:
+    """Views of `rows` rows each: what is computed from a memory-mapped tensor then needs little memory of its own."""
+    return torch.split(values, rows)
 
 
 def _numbers(labels: Tensor) -> tuple[str, ...]:
@@ -210,14 +229,15 @@ def _feature_problems(mag: MAG, modality: str) -> Iterator[str]:
     if has.dtype != torch.bool or has.shape != (n,):
         yield f"has_{modality}: found {_kind(has)}, expected torch.bool [{n}]"
         return
-    broken = (~torch.isfinite(x)).any(dim=1)
+    broken = torch.cat([(~torch.isfinite(block)).any(dim=1) for block in _row_blocks(x)])
     if broken.any():
         yield (
             f"{key}: found NaN or infinity in {int(broken.sum())} rows, the first at node {int(broken.nonzero()[0])}; "
             f"expected finite values (a missing modality is has_{modality} = False with a zero row)"
         )
         return
-    filled = (x != 0).any(dim=1) & ~has
+    filled = torch.zeros_like(has)
+    filled[~has] = (x[~has] != 0).any(dim=1)
     if filled.any():
         yield (
             f"{key}: found values in {int(filled.sum())} rows whose has_{modality} is False, the first at node "

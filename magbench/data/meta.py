@@ -37,11 +37,23 @@ class GraphCounts(BaseModel):
     undirected_edges: int = Field(ge=0)
 
 
+class PublishedGraph(BaseModel):
+    """The graph as its authors store it, before :func:`magbench.data.mag.simple_undirected`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    directed_edges: int = Field(ge=0)
+    self_loops: int = Field(ge=0)
+    undirected_edges: int = Field(ge=0)
+    isolated: int = Field(ge=0)
+
+
 class Meta(BaseModel):
     """The content of meta.json.
 
     ``features`` gives for each feature set the dimension of each modality, ``labels`` for each label column its class
-    names, ``files`` for each file, relative to the folder, its size and sha256.
+    names, ``files`` for each file, relative to the folder, its size and sha256. A data set that was converted from a
+    published layout says which ``mirror`` it came from and how its ``published`` graph is counted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,10 +69,12 @@ class Meta(BaseModel):
     features: dict[FeatureSet, dict[Word, int]] = Field(min_length=1)
     labels: dict[Word, list[str]]
     files: dict[FileName, FileEntry]
+    mirror: str | None = None
+    published: PublishedGraph | None = None
 
     def to_json(self) -> str:
         """The text of meta.json."""
-        return self.model_dump_json(indent=1) + "\n"
+        return self.model_dump_json(indent=1, exclude_none=True) + "\n"
 
     @property
     def full_name(self) -> str:

@@ -7,22 +7,22 @@
     <label>.npy                  int64 [N] for each label column
     has_<m>.npy                  bool [N] for each modality m
     features/<set>/x_<m>.npy     float16 or float32 [N, d_m]; memory-mapped when float32, always handed out as float32
+    features/<set>/has_<m>.npy   bool [N], where this feature set lacks rows that others have
+    official/<name>.npy          int64; a published split (``train``, ``val``, ``test``), edges or negatives
     texts.parquet                ``text`` and, where there are captions, ``references``
     images.parquet               ``image``: encoded pictures
 
-Writing goes to a temporary name, is fsynced and renamed. Reading checks sizes; :func:`verify_store` checks hashes.
+Feature files of a published data set hold the rows as published; where a node lacks the modality they read as zero.
+Writing goes through :mod:`magbench.data.builder`. Reading checks sizes; :func:`verify_store` checks hashes.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import os
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -31,9 +31,10 @@ import torch
 from torch import Tensor
 
 import magbench
+from magbench.data.builder import StoreBuilder
 from magbench.data.columns import ImageColumn, read_parquet_column
 from magbench.data.mag import MAG
-from magbench.data.meta import META, FileEntry, GraphCounts, Meta, read_meta
+from magbench.data.meta import FileEntry, GraphCounts, Meta, read_meta
 from magbench.errors import DataError, OutputError, UnknownNameError
 
 
@@ -65,22 +66,12 @@ def write_store(
     mag.validate()
     if folder.exists():
         raise OutputError(f"{folder} exists already. Remove it, or name another folder.")
-    temporary = folder.parent / f".{folder.name}.{uuid4().hex}"
-    try:
-        temporary.mkdir(parents=True)
-        files = {}
+    with StoreBuilder(folder) as builder:
         for name, content in _payload(mag, image_bytes, feature_dtype):
-            _write(temporary / name, content)
-            files[name] = FileEntry(bytes=len(content), sha256=hashlib.sha256(content).hexdigest())
-        _write(temporary / META, _describe(mag, licence, source, files).to_json().encode())
+            builder.write(name, [content])
         for name, text in (documents or {}).items():
-            _write(temporary / name, text.encode())
-        temporary.rename(folder)
-        _sync_folder(folder.parent)
-    except OSError as error:
-        raise OutputError(f"Cannot write the data set {mag.name} to {folder}: {error}.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+            builder.write_document(name, text)
+        builder.publish(_describe(mag, licence, source, builder.files))
 
 
 def read_store(folder: Path, *, features: str | None = None, mmap: bool = True) -> MAG:
@@ -100,18 +91,20 @@ def read_store(folder: Path, *, features: str | None = None, mmap: bool = True) 
     if chosen not in meta.features:
         raise UnknownNameError("feature set", chosen, meta.features, f"Data set: {meta.full_name}.")
     check_sizes(folder, meta)
+    has = {m: _read_has(folder, meta, chosen, m) for m in meta.modalities}
     mag = MAG.build(
         name=meta.name,
         version=meta.version,
         edge_index=_read_array(folder, "edge_index.npy"),
-        x={m: _read_array(folder, f"features/{chosen}/x_{m}.npy", mmap=mmap).float() for m in meta.modalities},
-        has={m: _read_array(folder, f"has_{m}.npy") for m in meta.modalities},
+        x={m: _read_features(folder, meta, chosen, m, has[m], mmap) for m in meta.modalities},
+        has=has,
         labels={column: _read_array(folder, f"{column}.npy") for column in meta.labels},
         classes=meta.labels,
         texts=_read_texts(folder, meta, "text"),
         references=_read_texts(folder, meta, "references"),
         images=_read_images(folder, meta),
         features=chosen,
+        official=_read_official(folder, meta),
     )
     mag.validate()
     return mag
@@ -170,13 +163,15 @@ def _describe(mag: MAG, licence: str, source: str, files: dict[str, FileEntry]) 
 
 def _payload(mag: MAG, image_bytes: list[bytes | None] | None, feature_dtype: str) -> Iterator[tuple[str, bytes]]:
     """The name and bytes of every data file, one at a time so that only one is held in memory."""
-    yield "edge_index.npy", _array_bytes(mag.edge_index.numpy(), "<i8")
+    yield "edge_index.npy", array_bytes(mag.edge_index.numpy(), "<i8")
     for column in mag.classes:
-        yield f"{column}.npy", _array_bytes(mag[column].numpy(), "<i8")
+        yield f"{column}.npy", array_bytes(mag[column].numpy(), "<i8")
     for modality in mag.modalities:
-        yield f"has_{modality}.npy", _array_bytes(mag[f"has_{modality}"].numpy(), "|b1")
+        yield f"has_{modality}.npy", array_bytes(mag[f"has_{modality}"].numpy(), "|b1")
         dtype = np.dtype(feature_dtype).newbyteorder("<").str
-        yield f"features/{mag.features}/x_{modality}.npy", _array_bytes(mag[f"x_{modality}"].numpy(), dtype)
+        yield f"features/{mag.features}/x_{modality}.npy", array_bytes(mag[f"x_{modality}"].numpy(), dtype)
+    for name, values in mag.official.items():
+        yield f"official/{name}.npy", array_bytes(values.numpy(), "<i8")
     if mag.texts is not None:
         columns: dict[str, pa.Array] = {"text": pa.array(list(mag.texts), pa.string())}
         if mag.references is not None:
@@ -189,7 +184,8 @@ def _payload(mag: MAG, image_bytes: list[bytes | None] | None, feature_dtype: st
         yield "images.parquet", _table_bytes({"image": pa.array(image_bytes, pa.binary())}, "none")
 
 
-def _array_bytes(values: np.ndarray[Any, Any], dtype: str) -> bytes:
+def array_bytes(values: np.ndarray[Any, Any], dtype: str) -> bytes:
+    """`values` cast to `dtype`, as the bytes of an ``.npy`` file."""
     buffer = io.BytesIO()
     np.save(buffer, values.astype(dtype), allow_pickle=False)
     return buffer.getvalue()
@@ -199,22 +195,6 @@ def _table_bytes(columns: dict[str, pa.Array], compression: str) -> bytes:
     buffer = io.BytesIO()
     pq.write_table(pa.table(columns), buffer, compression=compression, use_dictionary=False, write_statistics=False)
     return buffer.getvalue()
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _read_array(folder: Path, name: str, *, mmap: bool = False) -> Tensor:
@@ -227,6 +207,32 @@ def _read_array(folder: Path, name: str, *, mmap: bool = False) -> Tensor:
         Exception
     ) as error:  # numpy's header parser lets tokenizer, syntax and memory errors of a damaged file through
         raise DataError(f"{path} is no readable array ({error}). Fetch or build the data set again.") from error
+
+
+def _read_has(folder: Path, meta: Meta, features: str, modality: str) -> Tensor:
+    has = _read_array(folder, f"has_{modality}.npy")
+    name = f"features/{features}/has_{modality}.npy"
+    if name not in meta.files:
+        return has
+    here = _read_array(folder, name)
+    if (here.dtype, here.shape) != (torch.bool, has.shape):
+        raise DataError(
+            f"{folder / name}: found {here.dtype} {list(here.shape)}, expected torch.bool {list(has.shape)}. "
+            "Fetch or build the data set again."
+        )
+    return has & here
+
+
+def _read_features(folder: Path, meta: Meta, features: str, modality: str, has: Tensor, mmap: bool) -> Tensor:
+    values = _read_array(folder, f"features/{features}/x_{modality}.npy", mmap=mmap).float()
+    if meta.published and len(has) == len(values):  # the rows are as published
+        values[~has] = 0
+    return values
+
+
+def _read_official(folder: Path, meta: Meta) -> dict[str, Tensor]:
+    names = [name for name in meta.files if name.startswith("official/")]
+    return {Path(name).stem: _read_array(folder, name, mmap=True) for name in names}
 
 
 def _read_texts(folder: Path, meta: Meta, column: str) -> list[Any] | None:

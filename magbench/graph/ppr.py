@@ -12,6 +12,7 @@ they are too many (8 ``top_k`` bytes a node), on disk (:mod:`magbench.graph.rows
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,14 +21,19 @@ import scipy.sparse as sp
 import torch
 from torch import Tensor
 
+from magbench import paths
 from magbench.checks import choice, number
-from magbench.errors import DataError, OptionError
+from magbench.errors import DataError, OptionError, OutputError
+from magbench.graph.adjacency import check_nodes
 from magbench.graph.push import PushGraph
 from magbench.graph.rows import SparseRows, collect, open_rows, write_rows
 
-__all__ = ["DENSE_LIMIT", "PPRStore", "ppr"]
+__all__ = ["DENSE_LIMIT", "PPRStore", "kept_ppr", "ppr"]
 
 DENSE_LIMIT = 5000
+_TOP_K = 512
+_ROOM = 1 << 29
+"""Bytes of rows that :func:`kept_ppr` holds in memory."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,15 @@ class PPRStore:
         """Number of nodes N of the graph."""
         return len(self.scores) if isinstance(self.scores, Tensor) else self.scores.num_nodes
 
+    def rows(self, node_ids: Tensor) -> Tensor:
+        """Scores ``[B, N]`` of the given nodes with all, float32; a sparse row is 0 where it has no entry."""
+        if isinstance(self.scores, Tensor):
+            return self.scores[node_ids.to(self.scores.device)]
+        kept = self.scores
+        shape = (kept.num_nodes, kept.num_nodes)
+        matrix = sp.csr_array((kept.values, kept.columns, kept.offsets), shape=shape)
+        return torch.from_numpy(matrix[node_ids.cpu().numpy()].toarray())
+
     def block(self, node_ids: Tensor) -> Tensor:
         """Scores ``[B, B]`` among the given nodes, float32, on the device of ``node_ids``.
 
@@ -83,7 +98,7 @@ def ppr(
     norm: str = "sym",
     method: str = "auto",
     tol: float = 1e-5,
-    top_k: int = 512,
+    top_k: int = _TOP_K,
     seeds: Tensor | None = None,
     out: Path | None = None,
     num_threads: int | None = None,
@@ -115,14 +130,14 @@ def ppr(
     choice("norm", norm, ("sym", "rw"))
     choice("method", method, ("auto", "dense", "push"))
     edges = edge_index.cpu().numpy()
-    _check_nodes("edge_index points at", edges, num_nodes)
+    check_nodes("edge_index points at", edges, num_nodes)
     rows_wanted = seeds is not None or out is not None
     if method == "dense" and rows_wanted:
         raise OptionError("method='dense' computes all rows in memory; leave seeds and out away, or use method='push'.")
     if method == "dense" or (method == "auto" and num_nodes <= DENSE_LIMIT and not rows_wanted):
         return PPRStore(_dense(_adjacency(edges, num_nodes), teleport, norm), norm == "sym")
     starts = np.arange(num_nodes) if seeds is None else np.unique(seeds.cpu().numpy())
-    _check_nodes("seeds holds", starts, num_nodes)
+    check_nodes("seeds holds", starts, num_nodes)
     threads = torch.get_num_threads() if num_threads is None else num_threads
     number("num_threads", threads, low=1.0, low_open=False)
     parts = PushGraph.of(edges, num_nodes).rows(
@@ -135,12 +150,26 @@ def ppr(
     return PPRStore.open(out)
 
 
-def _check_nodes(what: str, nodes: np.ndarray, num_nodes: int) -> None:
-    if nodes.size and (nodes.min() < 0 or nodes.max() >= num_nodes):
-        raise DataError(
-            f"{what} node {int(nodes.max())} (smallest {int(nodes.min())}), but the graph has"
-            f" {num_nodes} nodes; allowed are 0..{num_nodes - 1}."
-        )
+def kept_ppr(edge_index: Tensor, num_nodes: int, *, teleport: float, norm: str) -> PPRStore:
+    """:func:`ppr` of all nodes; rows that weigh over 512 MB are written under ``MAGBENCH_HOME`` once, and mapped.
+
+    Raises:
+        DataError: an edge outside 0..N-1, or a damaged file of an earlier call.
+        OptionError: an option out of its range.
+        OutputError: the rows cannot be written.
+    """
+    if num_nodes * _TOP_K * 8 <= _ROOM:
+        return ppr(edge_index, num_nodes, teleport=teleport, norm=norm)
+    digest = hashlib.sha256(f"{num_nodes} {teleport!r} {norm} {_TOP_K}\n".encode())
+    digest.update(np.ascontiguousarray(edge_index.cpu().numpy(), "<i8").data)
+    path = paths.cache("ppr") / digest.hexdigest()[:32]
+    if not path.exists():
+        try:
+            ppr(edge_index, num_nodes, teleport=teleport, norm=norm, out=path)
+        except OutputError:
+            if not path.exists():  # else another process was faster
+                raise
+    return PPRStore.open(path)
 
 
 def _adjacency(edges: np.ndarray, num_nodes: int) -> sp.csr_matrix:

@@ -7,13 +7,12 @@ up, new start nodes are drawn among the nodes not yet taken, so a batch always h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from magbench.checks import choice
+from magbench.graph.adjacency import Adjacency
 
 SAMPLERS = ("rw_subgraph", "bfs", "cluster", "uniform", "task_batch")
 _SEEDS = 64
@@ -21,35 +20,8 @@ _RESTART = 0.15
 _STEPS_AT_ONCE = 16
 
 
-@dataclass(frozen=True)
-class Neighbours:
-    """Compressed adjacency of a graph: the neighbours of i are ``targets[offsets[i]:offsets[i + 1]]``."""
-
-    offsets: np.ndarray
-    targets: np.ndarray
-
-    @classmethod
-    def of(cls, edge_index: Tensor, num_nodes: int) -> Neighbours:
-        """From int64 ``[2, E]`` with both directions stored."""
-        source, target = edge_index.cpu().numpy()
-        order = np.argsort(source, kind="stable")
-        offsets = np.zeros(num_nodes + 1, dtype=np.int64)
-        np.cumsum(np.bincount(source, minlength=num_nodes), out=offsets[1:])
-        return cls(offsets, target[order])
-
-    @property
-    def num_nodes(self) -> int:
-        """Number of nodes n."""
-        return len(self.offsets) - 1
-
-    @property
-    def degree(self) -> np.ndarray:
-        """Degrees ``[n]``."""
-        return np.diff(self.offsets)
-
-
 def sample_nodes(
-    graph: Neighbours,
+    graph: Adjacency,
     size: int,
     generator: torch.Generator,
     *,
@@ -89,7 +61,7 @@ def sample_nodes(
     return torch.from_numpy(np.sort(taken))
 
 
-def _walks(graph: Neighbours, size: int, generator: torch.Generator) -> np.ndarray:
+def _walks(graph: Adjacency, size: int, generator: torch.Generator) -> np.ndarray:
     """Nodes in the order in which the walks first meet them."""
     seen = np.zeros(graph.num_nodes, dtype=bool)
     found: list[np.ndarray] = []
@@ -102,9 +74,9 @@ def _walks(graph: Neighbours, size: int, generator: torch.Generator) -> np.ndarr
         before = count
         draws = _uniform(generator, (_STEPS_AT_ONCE, 2, len(at)))
         for restart, choice_of in draws:
-            degree = graph.offsets[at + 1] - graph.offsets[at]
-            nearest = graph.offsets[at] + (choice_of * degree).astype(np.int64)
-            moved = graph.targets[np.minimum(nearest, len(graph.targets) - 1)] if len(graph.targets) else at
+            degree = graph.indptr[at + 1] - graph.indptr[at]
+            nearest = graph.indptr[at] + (choice_of * degree).astype(np.int64)
+            moved = graph.indices[np.minimum(nearest, len(graph.indices) - 1)] if len(graph.indices) else at
             at = np.where((degree == 0) | (restart < _RESTART), start, moved)
             count += _take(at, seen, found)
         if count - before < len(at) // 4:
@@ -112,7 +84,7 @@ def _walks(graph: Neighbours, size: int, generator: torch.Generator) -> np.ndarr
     return np.concatenate(found)[:size]
 
 
-def _rings(graph: Neighbours, size: int, generator: torch.Generator, seeds: int) -> np.ndarray:
+def _rings(graph: Adjacency, size: int, generator: torch.Generator, seeds: int) -> np.ndarray:
     """Nodes ring by ring around the start nodes, in random order inside a ring."""
     seen = np.zeros(graph.num_nodes, dtype=bool)
     found: list[np.ndarray] = []
@@ -121,7 +93,7 @@ def _rings(graph: Neighbours, size: int, generator: torch.Generator, seeds: int)
         if len(frontier) == 0:
             frontier = _fresh_seeds(seen, generator, seeds)
         else:
-            ring = [graph.targets[graph.offsets[i] : graph.offsets[i + 1]] for i in frontier]
+            ring = [graph.indices[graph.indptr[i] : graph.indptr[i + 1]] for i in frontier]
             frontier = np.unique(np.concatenate(ring))
             frontier = frontier[~seen[frontier]]
             frontier = frontier[np.argsort(_uniform(generator, (len(frontier),)), kind="stable")]

@@ -5,6 +5,9 @@
 
 from magbench.metrics.base import Metric
 from magbench.metrics.classification import ACCURACY, MACRO_F1
+from magbench.metrics.ranking import HITS_AT_1, HITS_AT_3, HITS_AT_10, MRR
 
-METRICS: dict[str, Metric] = {metric.name: metric for metric in (ACCURACY, MACRO_F1)}
+METRICS: dict[str, Metric] = {
+    metric.name: metric for metric in (ACCURACY, MACRO_F1, MRR, HITS_AT_1, HITS_AT_3, HITS_AT_10)
+}
 """Every metric by name."""

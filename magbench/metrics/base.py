@@ -1,4 +1,4 @@
-"""What a metric is: a function of truth and prediction, with a name, a version, a direction and bounds.
+"""What a metric is: a function with a name, a version, a direction and bounds.
 
 The version is part of every result's key. It rises when the value for some input changes, so that two versions of a
 metric never stand in one column. A metric refuses what it cannot score (NaN, another shape, nothing at all); it never
@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from magbench.errors import MethodError
 
@@ -24,7 +25,8 @@ class Metric:
         version: raised whenever the value for some input changes.
         higher_is_better: the direction of improvement.
         bounds: smallest and largest value the function can return.
-        function: ``(y_true, y_pred) -> float``.
+        function: ``(y_true, y_pred) -> float``, or ``(above, equal) -> float`` for ranks.
+        items: the same arguments to one score a test item, whose mean the metric is; None where nothing asks for it.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Metric:
     higher_is_better: bool
     bounds: tuple[float, float]
     function: Callable[[ArrayLike, ArrayLike], float]
+    items: Callable[[ArrayLike, ArrayLike], NDArray[np.float64]] | None = None
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike) -> float:
         """Score a prediction.

@@ -49,14 +49,14 @@ def _measure(solver: str, kl: str, precision: str, n: int) -> float:
     problem = make_problem(n, kl=kl, precision=precision)
     solve = prepare(problem, 2, 5)
     _RESET.write_text("5")
-    before = _field("VmRSS")
+    before = field("VmRSS")
     kept = solve()
-    peak = _field("VmHWM")
+    peak = field("VmHWM")
     del kept
     return (peak - before) * 1024 / problem.Cx.nbytes
 
 
-def _field(name: str) -> int:
+def field(name: str) -> int:
     """A figure of this process in KiB."""
     lines = (line.split() for line in _STATUS.read_text().splitlines())
     return next(int(parts[1]) for parts in lines if parts[0] == f"{name}:")

@@ -20,8 +20,9 @@ from pydantic import Field
 from torch import Tensor
 
 from magbench.errors import MethodError
-from magbench.graph.ppr import PPRStore, ppr
-from magbench.graph.sampling import Neighbours, sample_nodes
+from magbench.graph.adjacency import Adjacency
+from magbench.graph.ppr import PPRStore, kept_ppr, ppr
+from magbench.graph.sampling import sample_nodes
 from magbench.ot.costs import floored_fraction, graph_cost, modality_cost
 from magbench.regularizers.base import Context, Diagnostics, Regularizer, RegularizerOptions, observed_mask
 
@@ -77,7 +78,7 @@ class GraphAlignment(Regularizer):
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
         self._store: PPRStore | None = None
-        self._graph: Neighbours | None = None
+        self._graph: Adjacency | None = None
         self._edges: Tensor | None = None
         self._prepared = False
 
@@ -87,7 +88,7 @@ class GraphAlignment(Regularizer):
 
     def prepare(self, edge_index: Tensor, num_nodes: int) -> None:
         """Compute PageRank on the whole graph; needed only where training sees mini-batches of it."""
-        self._store = ppr(edge_index, num_nodes, teleport=self.options.beta, norm=self.options.norm)
+        self._store = kept_ppr(edge_index, num_nodes, teleport=self.options.beta, norm=self.options.norm)
         self._prepared = True
 
     def __call__(self, ctx: Context) -> tuple[Tensor, Diagnostics]:
@@ -139,11 +140,11 @@ class GraphAlignment(Regularizer):
         """The cost that stands for the graph; placebos replace it."""
         return graph
 
-    def _structures(self, ctx: Context) -> tuple[PPRStore, Neighbours]:
+    def _structures(self, ctx: Context) -> tuple[PPRStore, Adjacency]:
         """PageRank of the whole graph and the adjacency of this context, computed again only when edges change."""
         same = self._edges is not None and (self._edges is ctx.edge_index or torch.equal(self._edges, ctx.edge_index))
         if not same or self._graph is None or self._graph.num_nodes != len(ctx.node_ids):
-            self._graph = Neighbours.of(ctx.edge_index, len(ctx.node_ids))
+            self._graph = Adjacency.of(ctx.edge_index, len(ctx.node_ids))
             if not self._prepared:
                 self._require_whole_graph(ctx)
                 self._store = ppr(ctx.edge_index, len(ctx.node_ids), teleport=self.options.beta, norm=self.options.norm)

@@ -87,6 +87,14 @@ class Regularizer(ABC):
         self.options: Any = parse_options(self.Options, options, self.name)
         self._warned: set[str] = set()
 
+    @property
+    def active(self) -> bool:
+        """Whether it can ever add to a loss."""
+        return self.options.gradient_ratio is not None or self.options.lam != 0
+
+    def prepare(self, edge_index: Tensor, num_nodes: int) -> None:  # noqa: B027  # nothing to do, unless overridden
+        """See the whole graph, int64 ``[2, E]``, once before training on mini-batches of it."""
+
     @abstractmethod
     def __call__(self, ctx: Context) -> tuple[Tensor, Diagnostics]:
         """The unweighted loss (a scalar with a gradient to ``ctx.z``) and numbers worth logging."""

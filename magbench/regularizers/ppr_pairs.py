@@ -20,8 +20,9 @@ from pydantic import Field
 from torch import Tensor
 
 from magbench.errors import MethodError
-from magbench.graph.ppr import PPRStore, ppr
-from magbench.graph.sampling import Neighbours, sample_nodes
+from magbench.graph.adjacency import Adjacency
+from magbench.graph.ppr import PPRStore, kept_ppr, ppr
+from magbench.graph.sampling import sample_nodes
 from magbench.ot.costs import graph_cost, modality_cost
 from magbench.regularizers.base import Context, Diagnostics, Regularizer, RegularizerOptions, observed_mask
 
@@ -40,26 +41,31 @@ class PPRPairsOptions(RegularizerOptions):
 
 
 class PPRPairs(Regularizer):
-    """Weighted stress towards the graph's distances; full-batch training only."""
+    """Weighted stress towards the graph's distances."""
 
     name: ClassVar[str] = "ppr_pairs"
     Options: ClassVar[type[RegularizerOptions]] = PPRPairsOptions
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)
-        self._known: tuple[Tensor, PPRStore, Neighbours] | None = None
+        self._known: tuple[Tensor, PPRStore, Adjacency] | None = None
+        self._whole: PPRStore | None = None
+
+    def prepare(self, edge_index: Tensor, num_nodes: int) -> None:
+        """Compute PageRank on the whole graph; needed only where training sees mini-batches of it."""
+        self._whole = kept_ppr(edge_index, num_nodes, teleport=self.options.beta, norm="sym")
 
     def __call__(self, ctx: Context) -> tuple[Tensor, Diagnostics]:
         """Mean of L_m over the modalities that two nodes of the batch have, and the weight that lies on edges.
 
         Raises:
-            MethodError: the context is a mini-batch, not the whole graph.
+            MethodError: the context is a mini-batch, and :meth:`prepare` was not called.
         """
         store, graph = self._structures(ctx)
         batch = sample_nodes(
             graph, self.options.N, ctx.generator, sampler=self.options.sampler, candidates=ctx.y_train >= 0
         ).to(ctx.node_ids.device)
-        diffusion = store.block(batch)
+        diffusion = store.block(ctx.node_ids[batch])
         losses = []
         for modality, z in ctx.z.items():
             keep = observed_mask(ctx, modality)[batch]
@@ -75,15 +81,20 @@ class PPRPairs(Regularizer):
             return sum((z.sum() * 0.0 for z in ctx.z.values()), torch.zeros((), device=batch.device)), found
         return torch.stack(losses).mean(), found
 
-    def _structures(self, ctx: Context) -> tuple[PPRStore, Neighbours]:
-        """PageRank and adjacency of the whole graph, computed again only when edges change."""
+    def _structures(self, ctx: Context) -> tuple[PPRStore, Adjacency]:
+        """PageRank of the whole graph and the adjacency of this context, computed again only when edges change."""
         n = len(ctx.node_ids)
+        if self._whole is not None:
+            return self._whole, Adjacency.of(ctx.edge_index, n)
         if not torch.equal(ctx.node_ids, torch.arange(n, device=ctx.node_ids.device)):
-            raise MethodError(f"{self.name}: node_ids are not 0..{n - 1}; it needs full-batch training.")
+            raise MethodError(
+                f"{self.name}: node_ids are not 0..{n - 1}, so this is a mini-batch; call"
+                " prepare(edge_index, num_nodes) with the whole graph before training."
+            )
         known = self._known
         if known is None or not (known[0] is ctx.edge_index or torch.equal(known[0], ctx.edge_index)):
             store = ppr(ctx.edge_index, n, teleport=self.options.beta)
-            known = self._known = ctx.edge_index, store, Neighbours.of(ctx.edge_index, n)
+            known = self._known = ctx.edge_index, store, Adjacency.of(ctx.edge_index, n)
         return known[1], known[2]
 
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from magbench.data.mag import simple_undirected
-from magbench.graph.ppr import PPRStore, ppr
-from magbench.graph.sampling import Neighbours
+from magbench.graph.adjacency import Adjacency
+from magbench.graph.ppr import PPRStore, kept_ppr
 from magbench.regularizers.base import Context
 from magbench.regularizers.optimag import OptiMAG
 
@@ -40,12 +40,12 @@ class PlaceboRewired(OptiMAG):
         super().prepare(edge_index, num_nodes)
         self._whole, self._wrong = (edge_index, num_nodes), None
 
-    def _structures(self, ctx: Context) -> tuple[PPRStore, Neighbours]:
+    def _structures(self, ctx: Context) -> tuple[PPRStore, Adjacency]:
         _, graph = super()._structures(ctx)
         edges, num_nodes = self._whole or (ctx.edge_index, len(ctx.node_ids))
         if self._wrong is None or not (self._wrong[0] is edges or torch.equal(self._wrong[0], edges)):
             wrong = rewire(edges, num_nodes, seed=ctx.generator.initial_seed())
-            self._wrong = edges, ppr(wrong, num_nodes, teleport=self.options.beta, norm=self.options.norm)
+            self._wrong = edges, kept_ppr(wrong, num_nodes, teleport=self.options.beta, norm=self.options.norm)
         return self._wrong[1], graph
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from magbench.errors import OptionError, RecordError, UnknownNameError
 from magbench.results.predictions import read_prediction
@@ -16,7 +16,9 @@ from magbench.results.record import Record, read_record
 if TYPE_CHECKING:
     import pandas as pd
 
-    from magbench.tasks.views import NodePrediction
+    from magbench.results.items import Cell
+
+CellT = TypeVar("CellT", bound="Cell")
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,8 @@ class StoredCell:
     record: Record
     folder: Path
 
-    def prediction(self) -> NodePrediction:
-        """The stored prediction."""
+    def prediction(self) -> Any:
+        """The stored prediction, of the kind its task's family keeps."""
         return read_prediction(self.folder / "predictions.npz")
 
     def history(self) -> list[dict[str, float]]:
@@ -37,7 +39,7 @@ class StoredCell:
 
 
 def read_cells(runs: Path) -> list[StoredCell]:
-    """Every published cell below ``runs``, ordered by task, method and seed.
+    """Every published cell below ``runs``, ordered by task, feature set, method and seed.
 
     Raises:
         RecordError: the folder is missing, or a record in it cannot be read.
@@ -50,22 +52,27 @@ def read_cells(runs: Path) -> list[StoredCell]:
     for path in runs.glob("**/record.json"):
         if not any(part.startswith(".") for part in path.relative_to(runs).parts):
             cells.append(StoredCell(read_record(path), path.parent))
-    return sorted(
-        cells, key=lambda cell: (cell.record.task.id, cell.record.method.name, cell.record.key, cell.record.seed)
-    )
+    return sorted(cells, key=_order)
+
+
+def _order(cell: StoredCell) -> tuple[object, ...]:
+    record = cell.record
+    return record.task.id, record.dataset.features, record.method.name, record.key, record.seed
 
 
 def newest(cells: Iterable[StoredCell]) -> list[StoredCell]:
-    """For each task, method and protocol the cells of the key that finished last: older code leaves older keys."""
-    groups: dict[tuple[str, int, str, str], list[StoredCell]] = defaultdict(list)
+    """For each task, feature set, method and protocol the cells of the key that finished last: older code leaves older
+    keys."""
+    groups: dict[tuple[object, ...], list[StoredCell]] = defaultdict(list)
     for cell in cells:
         record = cell.record
-        groups[record.task.id, record.task.version, record.method.name, record.protocol].append(cell)
+        task, features = (record.task.id, record.task.version), record.dataset.features
+        groups[task, features, record.method.name, record.protocol].append(cell)
     found = []
     for group in groups.values():
         last = max(group, key=lambda cell: cell.record.finished).record.key
         found += [cell for cell in group if cell.record.key == last]
-    return sorted(found, key=lambda cell: (cell.record.task.id, cell.record.method.name, cell.record.seed))
+    return sorted(found, key=_order)
 
 
 def one_protocol(found: Iterable[str], wanted: str | None = None) -> str | None:
@@ -81,6 +88,26 @@ def one_protocol(found: Iterable[str], wanted: str | None = None) -> str | None:
     if wanted is None and len(known) > 1:
         raise OptionError(f"These results follow {len(known)} protocols: choose --protocol {' or '.join(known)}.")
     return wanted or next(iter(known), None)
+
+
+def one_feature_set(cells: Iterable[CellT], wanted: str | None = None) -> list[CellT]:
+    """The cells of the ``wanted`` feature set, or all, where each task has one: scores of two never stand together.
+
+    Raises:
+        UnknownNameError: the wanted one is not there.
+        OptionError: a task has several and none is wanted.
+    """
+    found: dict[str, dict[str, list[CellT]]] = defaultdict(lambda: defaultdict(list))
+    for cell in cells:
+        found[cell.record.task.id][cell.record.dataset.features].append(cell)
+    known = {name for sets in found.values() for name in sets}
+    if wanted is not None and wanted not in known:
+        raise UnknownNameError("feature set of these results", wanted, known)
+    for task, sets in found.items():
+        if wanted is None and len(sets) > 1:
+            choice = " or ".join(sorted(sets))
+            raise OptionError(f"The results on {task} have {len(sets)} feature sets: choose --features {choice}.")
+    return [cell for sets in found.values() for name, group in sets.items() if wanted in (None, name) for cell in group]
 
 
 def scores_frame(records: Iterable[Record]) -> pd.DataFrame:

@@ -1,7 +1,9 @@
 """Kept results: finished cells of a run in the compact form that is committed.
 
-``<folder>/<task>/<method>.jsonl`` holds the records, ``<method>.npz`` for each seed the predicted class of each test
-node (uint16) beside the node ids (int32): enough to score again.
+``<folder>/<task>/<method>.jsonl`` holds the records, ``<method>.npz`` for each seed the compact prediction, enough to
+score again: in node classification the predicted class of each test node (uint16) beside the node ids (int32), in link
+prediction for each query the candidates above and equal (int32).
+Results on another feature set than the data set's first lie in ``<folder>/<task>/<feature set>/``.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ import json
 import os
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -20,8 +23,10 @@ import numpy as np
 from magbench import paths
 from magbench.errors import OutputError, RecordError
 from magbench.method_string import file_name
+from magbench.registry import Registry
 from magbench.results.frame import StoredCell, newest
 from magbench.results.record import Record, parse_record
+from magbench.tasks.views import RankPrediction
 
 
 def leaderboard(kind: Literal["runs", "studies"]) -> Path:
@@ -44,13 +49,13 @@ def keep(cells: Iterable[StoredCell], folder: Path) -> list[Path]:
     Raises:
         OutputError: the folder cannot be written.
     """
-    groups: dict[tuple[str, str], list[StoredCell]] = defaultdict(list)
+    first = {spec.name: spec.features[0] for spec in Registry.default().datasets.values()}
+    groups: dict[Path, list[StoredCell]] = defaultdict(list)
     for cell in newest(cells):
         if cell.record.status == "ok":
-            groups[f"{cell.record.task.id}@{cell.record.task.version}", cell.record.method.name].append(cell)
+            groups[_target(cell.record, folder, first)].append(cell)
     written = []
-    for (task, method), group in groups.items():
-        target = folder / task / f"{file_name(method)}.jsonl"
+    for target, group in groups.items():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
             written += _write(group, target)
@@ -59,22 +64,47 @@ def keep(cells: Iterable[StoredCell], folder: Path) -> list[Path]:
     return written
 
 
-def kept_records(folder: Path | None = None) -> list[Record]:
-    """The records kept in ``folder`` (default: the checkout's; none without a checkout)."""
+@dataclass(frozen=True)
+class KeptCell:
+    """A kept record and the file that holds its compact prediction."""
+
+    record: Record
+    packed: Path
+
+    def prediction(self) -> RankPrediction:
+        """The ranks that were kept.
+
+        Raises:
+            RecordError: the file is damaged, or holds none for this cell.
+        """
+        arrays, end = kept_predictions(self.packed), f"{self.record.protocol}_{self.record.seed}"
+        if f"above_{end}" not in arrays or f"equal_{end}" not in arrays:
+            raise RecordError(f"{self.packed} holds no ranks of seed {self.record.seed} under {self.record.protocol}.")
+        return RankPrediction(arrays[f"above_{end}"], arrays[f"equal_{end}"])
+
+
+def kept_cells(folder: Path | None = None) -> list[KeptCell]:
+    """The cells kept in ``folder`` (default: the checkout's; none without a checkout)."""
     if folder is None:
         root = paths.checkout()
         if root is None:
             return []
         folder = root / "leaderboard" / "runs"
-    records = []
-    for path in sorted(folder.glob("*/*/*.jsonl")):
+    cells = []
+    for path in sorted([*folder.glob("*/*/*.jsonl"), *folder.glob("*/*/*/*.jsonl")]):
+        packed = path.with_name(f"{path.name.removesuffix('.jsonl')}.npz")
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            records.append(parse_record(line, f"{path}, line {number}"))
-    return records
+            cells.append(KeptCell(parse_record(line, f"{path}, line {number}"), packed))
+    return cells
+
+
+def kept_records(folder: Path | None = None) -> list[Record]:
+    """The records of :func:`kept_cells`."""
+    return [cell.record for cell in kept_cells(folder)]
 
 
 def kept_predictions(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a kept ``.npz``: ``nodes_<protocol>_<seed>`` and ``classes_<protocol>_<seed>``.
+    """The arrays of a kept ``.npz``: ``<array>_<protocol>_<seed>`` for each array of the compact prediction.
 
     Raises:
         RecordError: the file is damaged.
@@ -84,6 +114,13 @@ def kept_predictions(path: Path) -> dict[str, np.ndarray]:
             return dict(arrays)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise RecordError(f"{path} holds no readable predictions: {error}.") from None
+
+
+def _target(record: Record, folder: Path, first: Mapping[str, str]) -> Path:
+    """The file of a record's method; ``first`` has the first feature set of each data set."""
+    task, features = f"{record.task.id}@{record.task.version}", record.dataset.features
+    inner = "" if features == first.get(record.dataset.id, features) else features
+    return folder / task / inner / f"{file_name(record.method.name)}.jsonl"
 
 
 def _write(group: list[StoredCell], target: Path) -> list[Path]:
@@ -96,12 +133,13 @@ def _write(group: list[StoredCell], target: Path) -> list[Path]:
             if keys.get(record.protocol, record.key) == record.key:
                 lines[record.protocol, record.seed] = line
     known = kept_predictions(packed) if packed.is_file() else {}
-    arrays = {f"{kind}_{p}_{s}": known[f"{kind}_{p}_{s}"] for p, s in lines for kind in ("nodes", "classes")}
+    ends = tuple(f"_{protocol}_{seed}" for protocol, seed in lines)
+    arrays = {name: array for name, array in known.items() if name.endswith(ends)}
     for cell in group:
-        record, prediction = cell.record, cell.prediction()
+        record = cell.record
         lines[record.protocol, record.seed] = json.dumps(json.loads(record.to_json()), ensure_ascii=False)
-        arrays[f"nodes_{record.protocol}_{record.seed}"] = prediction.nodes.astype(np.int32)
-        arrays[f"classes_{record.protocol}_{record.seed}"] = prediction.classes.astype(np.uint16)
+        for name, array in cell.prediction().compact().items():
+            arrays[f"{name}_{record.protocol}_{record.seed}"] = array
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **{key: arrays[key] for key in sorted(arrays)})
     replace_file(packed, buffer.getvalue())

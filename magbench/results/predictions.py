@@ -5,29 +5,35 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from magbench.errors import RecordError
-from magbench.tasks.views import NodePrediction
+from magbench.tasks.views import PREDICTIONS, Prediction
 
 
-def write_prediction(prediction: NodePrediction, path: Path) -> str:
+def write_prediction(prediction: Prediction, path: Path) -> str:
     """Store a prediction; returns the file's sha256 (hex)."""
-    nodes = np.asarray(prediction.nodes, dtype="<i8")
-    scores = np.asarray(prediction.scores, dtype="<f4")
-    np.savez(path, nodes=nodes, scores=scores)
+    arrays: dict[str, Any] = {
+        name: np.asarray(getattr(prediction, name), dtype=dtype) for name, dtype in prediction.STORED.items()
+    }
+    np.savez(path, **arrays)
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def read_prediction(path: Path) -> NodePrediction:
-    """Load a prediction.
+def read_prediction(path: Path) -> Any:
+    """Load a prediction, as the kind that has the file's arrays.
 
     Raises:
         RecordError: the file is missing, damaged, or needs unpickling.
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return NodePrediction(nodes=arrays["nodes"], scores=arrays["scores"])
-    except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            found = dict(arrays)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise RecordError(f"{path} holds no readable prediction: {error}.") from None
+    for kind in PREDICTIONS:
+        if set(kind.STORED) == set(found):
+            return kind(**found)
+    raise RecordError(f"{path} holds no readable prediction: its arrays are {', '.join(sorted(found)) or 'none'}.")

@@ -21,7 +21,8 @@ from magbench.registry import Registry
 from magbench.results.frame import StoredCell
 from magbench.results.keep import replace_file
 from magbench.results.record import Record, Status
-from magbench.specs import Suite, canonical_hash
+from magbench.specs import canonical_hash
+from magbench.suites import Suite
 
 CELLS, ENVIRONMENTS = "cells.jsonl", "environments.json"
 Place = tuple[str, str, int]
@@ -165,7 +166,11 @@ def keep_study(suite: Suite, registry: Registry, cells: Iterable[StoredCell], fo
         OutputError: the folder cannot be written.
     """
     planned = set(plan_of(suite, registry))
-    found = [(StudyCell.of(cell.record), cell.record.env) for cell in cells if cell.record.protocol == suite.protocol]
+    datasets = [registry.dataset(registry.task(task).dataset) for task in suite.tasks]
+    first = {(dataset.name, dataset.features[0]) for dataset in datasets}  # a study looks at no other feature sets
+    records = [cell.record for cell in cells if cell.record.protocol == suite.protocol]
+    records = [record for record in records if (record.dataset.id, record.dataset.features) in first]
+    found = [(StudyCell.of(record), record.env) for record in records]
     found = [(row, env) for row, env in found if row.place in planned]
     if not found:
         raise RecordError(

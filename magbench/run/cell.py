@@ -45,6 +45,7 @@ from magbench.results.record import (
 from magbench.run.plan import Cell
 from magbench.run.provenance import environment, git_state
 from magbench.tasks.base import make_task
+from magbench.tasks.views import Prediction
 from magbench.train.compose import Composition, compose
 from magbench.train.loop import Outcome
 from magbench.train.method import Method
@@ -89,12 +90,12 @@ class Attempt:
         registry = Registry.default(cell.method_paths)
         self.task = registry.task(cell.task)
         self.dataset = registry.dataset(self.task.dataset)
-        self.composition = compose(cell.method, registry, registry.protocol(cell.protocol))
+        self.composition = compose(cell.method, registry, registry.protocol(cell.protocol), self.task.family)
 
     def run(self) -> None:
         """Fit, predict, check, score; fills the attempt in that order."""
         task = make_task(self.task)
-        mag = load_dataset(self.dataset)
+        mag = load_dataset(self.dataset, self.cell.features)
         self.fingerprint = mag.fingerprint()
         view = task.view(mag, self.cell.seed)
         with warnings.catch_warnings(record=True) as caught:
@@ -106,8 +107,9 @@ class Attempt:
             {str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)}
         )
         task.check(prediction, view)
-        self.scores = tuple(ScorePart(**vars(score)) for score in task.score(prediction, mag, self.cell.seed))
-        self._write(prediction, self.method.outcome)
+        kept = task.kept(prediction, mag, self.cell.seed)
+        self.scores = tuple(ScorePart(**vars(score)) for score in task.score(kept, mag, self.cell.seed))
+        self._write(kept, self.method.outcome)
 
     def fail(self, error: BaseException) -> None:
         """Turn the attempt into a failure record."""
@@ -141,7 +143,7 @@ class Attempt:
         self.seconds[name] = round(time.perf_counter() - start, 4)
         return result
 
-    def _write(self, prediction: Any, outcome: Outcome) -> None:
+    def _write(self, prediction: Prediction, outcome: Outcome) -> None:
         path = self.folder / "predictions.npz"
         try:
             digest = write_prediction(prediction, path)
@@ -150,7 +152,7 @@ class Attempt:
                 (self.folder / "history.jsonl").write_text("".join(lines), encoding="utf-8")
         except OSError as error:
             raise cannot_write(path, error) from error
-        self.predictions = PredictionsPart(path=path.name, sha256=digest, rows=len(prediction.nodes))
+        self.predictions = PredictionsPart(path=path.name, sha256=digest, rows=prediction.rows)
         self.selection = SelectionPart(
             split="val", metric=self.task.select, value=outcome.value, epoch=outcome.epoch, trials=outcome.trials
         )
@@ -169,7 +171,7 @@ def make_record(attempt: Attempt) -> Record:
         key=attempt.cell.key,
         task=TaskPart(id=task.id, version=task.version, hash=task.digest()),
         dataset=DatasetPart(
-            id=dataset.name, version=dataset.version, features=dataset.features[0], sha256=attempt.fingerprint
+            id=dataset.name, version=dataset.version, features=attempt.cell.features, sha256=attempt.fingerprint
         ),
         method=_method_part(composition, outcome.params if outcome else None),
         protocol=attempt.cell.protocol,

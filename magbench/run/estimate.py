@@ -1,52 +1,113 @@
-"""What cells may cost, from cells like them that have run before. A cell keeps to one core: these are core-seconds."""
+"""What cells may cost, from cells like them that have run before. A cell keeps to one core: these are core-seconds.
+
+A cell on another data set, on other features or under another protocol is judged by those that ran, scaled by how much
+more it has to do (:mod:`magbench.run.load`).
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import median
 
 from magbench.method_string import parse_method
+from magbench.registry import Registry
 from magbench.results.frame import read_cells
 from magbench.results.keep import kept_records
 from magbench.results.record import Record
+from magbench.run.load import Load, load_of, size_of
 from magbench.run.plan import Cell
 
-Seconds = dict[tuple[str, str], list[float]]
-"""(versioned task, method) → seconds of each cell."""
+Question = tuple[str, str, str, str]
+"""Versioned task, feature set, method, protocol: cells that share them differ in their seed alone."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Seconds a cell may take; not ``exact`` where they were taken by cells that are only alike."""
+    """Seconds a cell may take and bytes its process may hold; not ``exact`` where cells that are only alike took them.
+
+    Attributes:
+        seconds: core-seconds.
+        memory: bytes; ``None`` where nobody measured them.
+        exact: whether cells of the same task, feature set, method and protocol have run.
+    """
 
     seconds: float
+    memory: float | None
     exact: bool
 
 
-def estimates(cells: Sequence[Cell]) -> dict[tuple[str, str], Estimate]:
-    """(task, method) → what a cell may take, for those of which something is known.
+UNKNOWN = Load(1.0, 1.0)
+"""Stands for loads that are not known: costs are then taken as they are."""
 
-    The median over cells of the same task and method in the runs folder, else in the kept results. Else, not exact,
-    over cells that are alike: same task and components (other options), same components on other tasks, same task and
-    host with as many regularisers; the first of these that has any.
+
+@dataclass(frozen=True)
+class Cost:
+    """What the cells of a question took: medians."""
+
+    seconds: float
+    memory: float | None
+
+
+class Estimates:
+    """Judges cells by those of a runs folder and by the kept results.
+
+    Cells of the same question count first. Else, not exact and scaled by load, those that are alike: same task and
+    components (other options, features or protocol), same components in the family, same host with as many
+    regularisers, same components in any family; the first of these that has any.
     """
-    out = Path(cells[0].out) if cells else Path()
-    stored = [cell.record for cell in read_cells(out)] if out.is_dir() else []
-    here, kept = _seconds(stored), _seconds(kept_records())
-    alike: dict[tuple[str, ...], list[float]] = defaultdict(list)
-    for (task, method), values in [*here.items(), *kept.items()]:
-        for kind in _kinds(task, method):
-            alike[kind] += values
-    found = {}
-    for task, method in {(cell.task, cell.method) for cell in cells}:
-        if exact := here.get((task, method)) or kept.get((task, method)):
-            found[task, method] = Estimate(median(exact), True)
-        elif similar := next((alike[kind] for kind in _kinds(task, method) if kind in alike), None):
-            found[task, method] = Estimate(median(similar), False)
-    return found
+
+    def __init__(self, registry: Registry, out: Path) -> None:
+        self.registry = registry
+        stored = [cell.record for cell in read_cells(out)] if out.is_dir() else []
+        kept, here = _costs(kept_records()), _costs(stored)
+        self.known = {**kept, **here}
+        self.alike: dict[tuple[str, ...], list[Question]] = defaultdict(list)
+        for question in self.known:
+            for kind in _kinds(question):
+                self.alike[kind].append(question)
+        self.base = min((cost.memory for cost in self.known.values() if cost.memory), default=0.0)
+        self.load = cache(self._load)
+
+    def of(self, cell: Cell) -> Estimate | None:
+        """What a cell may cost; ``None`` where no cell like it has run."""
+        question = (cell.task, cell.features, cell.method, cell.protocol)
+        if question in self.known:
+            cost = self.known[question]
+            return Estimate(cost.seconds, cost.memory, True)
+        similar = next((self.alike[kind] for kind in _kinds(question) if kind in self.alike), None)
+        if similar is None:
+            return None
+        load = self.load(cell.task, cell.features, cell.protocol) or UNKNOWN
+        pairs = []
+        for other in similar:
+            task, features, _, protocol = other
+            source = None if load is UNKNOWN else self.load(task, features, protocol)
+            pairs.append((source or load, self.known[other]))
+        seconds = median(cost.seconds * load.cell / source.cell for source, cost in pairs)
+        memory = sorted((source.step, cost.memory) for source, cost in pairs if cost.memory is not None)
+        return Estimate(seconds, self._memory(memory, load.step), False)
+
+    def _memory(self, known: list[tuple[float, float]], step: float) -> float | None:
+        """On the line through the smallest and the largest cell; of one size, from the least that any cell needed."""
+        if not known:
+            return None
+        (least, low), (most, high) = known[0], known[-1]
+        slope = (high - low) / (most - least) if most > least else (high - self.base) / most
+        return max(high + max(slope, 0.0) * (step - most), self.base)
+
+    def _load(self, task: str, features: str, protocol: str) -> Load | None:
+        """The load of a cell; ``None`` where the registry does not know the task, or nobody its size."""
+        name, _, version = task.partition("@")
+        spec = self.registry.tasks.get(name)
+        rules = next((rules for rules in self.registry.protocols.values() if rules.id == protocol), None)
+        if spec is None or rules is None or str(spec.version) != version:
+            return None
+        size = size_of(self.registry.dataset(spec.dataset), features)
+        return None if size is None else load_of(spec, size, rules.training)
 
 
 def spent_seconds(cells: Iterable[Cell]) -> float:
@@ -54,16 +115,24 @@ def spent_seconds(cells: Iterable[Cell]) -> float:
     return sum(record.core_seconds for cell in cells if (record := cell.record()) is not None)
 
 
-def _seconds(records: Iterable[Record]) -> Seconds:
-    seconds: Seconds = defaultdict(list)
+def _costs(records: Iterable[Record]) -> dict[Question, Cost]:
+    found: dict[Question, list[Record]] = defaultdict(list)
     for record in records:
         if record.cost.fit_s is not None:
-            key = (f"{record.task.id}@{record.task.version}", record.method.name)
-            seconds[key].append(record.cost.fit_s + (record.cost.predict_s or 0))
-    return dict(seconds)
+            task = f"{record.task.id}@{record.task.version}"
+            found[task, record.dataset.features, record.method.name, record.protocol].append(record)
+    return {question: _cost(group) for question, group in found.items()}
 
 
-def _kinds(task: str, method: str) -> list[tuple[str, ...]]:
+def _cost(records: Sequence[Record]) -> Cost:
+    seconds = [(record.cost.fit_s or 0) + (record.cost.predict_s or 0) for record in records]
+    memory = [record.cost.peak_rss for record in records if record.cost.peak_rss is not None]
+    return Cost(median(seconds), median(memory) if memory else None)
+
+
+def _kinds(question: Question) -> list[tuple[str, ...]]:
     """What a cell may be alike in, the closest first."""
+    task, _, method, _ = question
+    family = task.partition("/")[0]
     names = [part.name for part in parse_method(method).parts]
-    return [(task, *names), ("any task", *names), (task, names[0], str(len(names)))]
+    return [(task, *names), (family, *names), ("host", family, names[0], str(len(names))), ("any", *names)]

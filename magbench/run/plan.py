@@ -1,4 +1,4 @@
-"""The plan: every cell (task × method × seed) a run consists of, each with its key and its folder.
+"""The plan: every cell (task × feature set × method × seed) a run consists of, each with its key and its folder.
 
 The key holds everything that can change a score; its hash names the folder, so a result is found again exactly when
 nothing that matters has changed.
@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
 import magbench
 from magbench.data.load import check_identity, load_dataset
+from magbench.data.place import is_here
 from magbench.data.store import verify_store
-from magbench.errors import OptionError, RecordError
+from magbench.errors import OptionError, RecordError, UnknownNameError
 from magbench.method_string import MethodString, file_name
 from magbench.registry import Registry
 from magbench.results.record import Record, read_record
@@ -31,15 +33,17 @@ class Cell:
 
     Attributes:
         task: versioned task id.
+        features: feature set of the task's data set.
         method: canonical method string.
         seed: seed of split, initialisation and training.
         protocol: protocol id.
         method_paths: files and folders of methods that are not shipped.
-        key: what can change the score, without the seed.
+        key: what can change the score, without the seed; empty while the data are not on this machine.
         out: the runs folder.
     """
 
     task: str
+    features: str
     method: str
     seed: int
     protocol: str
@@ -69,48 +73,95 @@ class Cell:
         return read_record(path) if path.is_file() else None
 
 
-def make_plan(
-    registry: Registry,
-    tasks: Sequence[TaskSpec],
-    methods: Sequence[MethodString],
-    protocol: Protocol,
-    seeds: Sequence[int],
-    out: Path,
-    method_paths: Sequence[str] = (),
-) -> list[Cell]:
+@dataclass(frozen=True)
+class PlanPart:
+    """Tasks × feature sets × methods × seeds under one protocol.
+
+    Of ``features`` each task takes those that its data set has; without any, the data set's first.
+    """
+
+    tasks: tuple[TaskSpec, ...]
+    features: tuple[str, ...]
+    methods: tuple[MethodString, ...]
+    protocol: Protocol
+    seeds: tuple[int, ...]
+
+
+def make_plan(registry: Registry, parts: Sequence[PlanPart], out: Path, method_paths: Sequence[str] = ()) -> list[Cell]:
     """All cells, seed by seed, so that every method has its first seeds early.
 
     Raises:
-        UnknownNameError, OptionError, MethodError: a method does not resolve.
+        UnknownNameError, OptionError, MethodError: a method or feature set does not resolve, or not for a task.
         DataError: a data set is damaged.
     """
-    compositions = [compose(method, registry, protocol) for method in methods]
-    keys = {}
-    for task in tasks:
-        fingerprint = _fingerprint(registry.dataset(task.dataset))
-        for composition in compositions:
-            keys[task.id, composition.name] = canonical_hash(key(task, composition, protocol, fingerprint))
-    return [
-        Cell(
-            task=task.versioned_id,
-            method=composition.name,
-            seed=seed,
-            protocol=protocol.id,
-            method_paths=tuple(method_paths),
-            key=keys[task.id, composition.name],
-            out=str(out),
-        )
-        for seed in seeds
-        for task in tasks
-        for composition in compositions
-    ]
+    fingerprints = Fingerprints(registry)
+    rounds = zip_longest(*(_rounds(part, registry, fingerprints, out, method_paths) for part in parts), fillvalue=[])
+    return list(dict.fromkeys(cell for cells in rounds for cell in chain.from_iterable(cells)))
 
 
-def _fingerprint(spec: DatasetSpec) -> str:
-    """Fingerprint of a data set whose files are those that were published: each is compared with its sha256."""
-    if spec.source != "synthetic":
-        verify_store(check_identity(spec))
-    return load_dataset(spec).fingerprint()
+def _rounds(
+    part: PlanPart, registry: Registry, fingerprints: Fingerprints, out: Path, method_paths: Sequence[str]
+) -> list[list[Cell]]:
+    """The cells of a part: one list a seed."""
+    families = dict.fromkeys(task.family for task in part.tasks)
+    composed = {
+        family: [compose(method, registry, part.protocol, family) for method in part.methods] for family in families
+    }
+    cells = []
+    for task in part.tasks:
+        for features in feature_sets(registry.dataset(task.dataset), part.features):
+            found = fingerprints.of(task.dataset, features)
+            cells += [
+                Cell(
+                    task=task.versioned_id,
+                    features=features,
+                    method=composition.name,
+                    seed=part.seeds[0],
+                    protocol=part.protocol.id,
+                    method_paths=tuple(method_paths),
+                    key=canonical_hash(key(task, composition, part.protocol, found)) if found else "",
+                    out=str(out),
+                )
+                for composition in composed[task.family]
+            ]
+    return [[replace(cell, seed=seed) for cell in cells] for seed in part.seeds]
+
+
+def feature_sets(spec: DatasetSpec, wanted: Sequence[str]) -> tuple[str, ...]:
+    """Those of the ``wanted`` feature sets that the data set has; its first if none is wanted.
+
+    Raises:
+        UnknownNameError: it has none of them.
+    """
+    if not wanted:
+        return spec.features[:1]
+    found = tuple(name for name in wanted if name in spec.features)
+    if not found:
+        raise UnknownNameError("feature set", wanted[0], spec.features, f"Data set: {spec.id}.")
+    return found
+
+
+class Fingerprints:
+    """Fingerprints of data sets whose files are those that were published: each file is compared with its sha256."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+        self.known: dict[tuple[str, str], str | None] = {}
+        self.verified: set[str] = set()
+
+    def of(self, dataset: str, features: str) -> str | None:
+        """The fingerprint; ``None`` where the feature set is not on this machine."""
+        if (dataset, features) not in self.known:
+            self.known[dataset, features] = self._measured(self.registry.dataset(dataset), features)
+        return self.known[dataset, features]
+
+    def _measured(self, spec: DatasetSpec, features: str) -> str | None:
+        if spec.mirrors and not is_here(spec, features):
+            return None
+        if spec.source != "synthetic" and spec.name not in self.verified:
+            verify_store(check_identity(spec))
+            self.verified.add(spec.name)
+        return load_dataset(spec, features).fingerprint()
 
 
 def key(task: TaskSpec, composition: Composition, protocol: Protocol, fingerprint: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a user asked to run: tasks, methods, protocol and seeds, from a suite and from the command line."""
+"""What a user asked to run: tasks, feature sets, methods, protocol and seeds, from a suite and the command line."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from magbench.errors import MethodError, OptionError
-from magbench.method_string import MethodString, Part, parse_method
+from magbench.errors import MethodError, OptionError, UnknownNameError
+from magbench.method_string import MethodString, parse_method
+from magbench.method_string import Part as Component
 from magbench.options import parse_assignment
 from magbench.registry import Registry
-from magbench.run.plan import Cell, make_plan, parse_seeds
-from magbench.specs import Protocol, TaskSpec
+from magbench.run.plan import Cell, PlanPart, make_plan, parse_seeds
+from magbench.suites import Part, Suite
 from magbench.train.compose import apply_assignments
 
 DEFAULT_SUITE, DEFAULT_PROTOCOL = "quickstart", "standard@1"
@@ -22,14 +23,11 @@ class Request:
     """Resolved against the registry; :meth:`plan` gives the cells."""
 
     registry: Registry
-    tasks: tuple[TaskSpec, ...]
-    methods: tuple[MethodString, ...]
-    protocol: Protocol
-    seeds: tuple[int, ...]
+    parts: tuple[PlanPart, ...]
     method_paths: tuple[str, ...]
 
     def plan(self, out: Path) -> list[Cell]:
-        return make_plan(self.registry, self.tasks, self.methods, self.protocol, self.seeds, out, self.method_paths)
+        return make_plan(self.registry, self.parts, out, self.method_paths)
 
 
 def make_request(
@@ -38,16 +36,18 @@ def make_request(
     tasks: Sequence[str] = (),
     methods: Sequence[str] = (),
     options: Sequence[str] = (),
+    features: Sequence[str] = (),
     protocol: str | None = None,
     seeds: str | None = None,
 ) -> Request:
-    """Read a request; tasks and methods that are given replace those of the suite.
+    """Read a request; what is given replaces what the suite says, and of its parts only those with the tasks are left.
 
     Args:
         suite: a suite's name; default ``quickstart`` when neither tasks nor methods are given.
         tasks: task ids.
         methods: method strings, whose host may be the path of a ``.py`` file or of a folder with ``method.toml``.
         options: ``METHOD.OPTION=VALUE`` settings.
+        features: names of feature sets; each task takes those that its data set has.
         protocol: protocol id; default: the suite's, else ``standard@1``.
         seeds: a subset of the protocol's seeds, ``0-3`` or ``0,2,5``; default: the suite's, else all.
 
@@ -58,24 +58,57 @@ def make_request(
     if suite is None and not tasks and not methods:
         suite = DEFAULT_SUITE
     chosen = registry.suite(suite) if suite else None
-    task_names = list(tasks) or list(chosen.tasks if chosen else ())
-    method_texts = list(methods) or list(chosen.method_strings if chosen else ())
-    if not task_names or not method_texts:
-        missing = "--task" if not task_names else "--method"
+    if chosen is None and not (tasks and methods):
+        missing = "--method" if tasks else "--task"
         raise OptionError(f"Give {missing} too, or a --suite: a run is tasks × methods.")
-    strings, paths = _resolve_methods(method_texts, registry)
+    parts = _parts(chosen, [registry.task(name).id for name in tasks], methods, registry)
+    _check_features(features, parts, registry)
+    texts = list(dict.fromkeys(text for part in parts for text in part.methods))
+    strings, paths = _resolve_methods(texts, registry)
     strings = apply_assignments(strings, [parse_assignment(option) for option in options])
-    rules = registry.protocol(protocol or (chosen.protocol if chosen else DEFAULT_PROTOCOL))
+    resolved = dict(zip(texts, strings, strict=True))
     if seeds is None and chosen and chosen.seeds:
         seeds = ",".join(map(str, chosen.seeds))
-    return Request(
-        registry=registry,
-        tasks=tuple(dict.fromkeys(registry.task(name) for name in task_names)),
-        methods=tuple(dict.fromkeys(strings)),
-        protocol=rules,
-        seeds=tuple(parse_seeds(seeds, rules)) if seeds is not None else rules.seeds,
-        method_paths=tuple(paths),
-    )
+    plan_parts = []
+    for part in parts:
+        rules = registry.protocol(protocol or part.protocol)
+        plan_parts.append(
+            PlanPart(
+                tasks=tuple(dict.fromkeys(registry.task(name) for name in part.tasks)),
+                features=tuple(features or part.features),
+                methods=tuple(dict.fromkeys(resolved[text] for text in part.methods)),
+                protocol=rules,
+                seeds=tuple(parse_seeds(seeds, rules)) if seeds is not None else rules.seeds,
+            )
+        )
+    return Request(registry, tuple(plan_parts), tuple(paths))
+
+
+def _parts(suite: Suite | None, tasks: Sequence[str], methods: Sequence[str], registry: Registry) -> list[Part]:
+    """What is to be run, in parts with nothing left out."""
+    if suite is None:
+        return [Part(tasks=tuple(tasks), methods=tuple(methods), protocol=DEFAULT_PROTOCOL)]
+    parts = [part.model_copy(update={"methods": tuple(methods) or part.methods}) for part in suite.whole_parts]
+    if not tasks:
+        return parts
+    if not suite.parts:
+        return [part.model_copy(update={"tasks": tuple(tasks)}) for part in parts]
+    known = [{registry.task(name).id for name in part.tasks} for part in parts]
+    for name in tasks:
+        if name not in set().union(*known):
+            raise UnknownNameError(f"task of suite {suite.name}", name, set().union(*known))
+    kept = [tuple(name for name in tasks if name in names) for names in known]
+    return [part.model_copy(update={"tasks": names}) for part, names in zip(parts, kept, strict=True) if names]
+
+
+def _check_features(features: Sequence[str], parts: Sequence[Part], registry: Registry) -> None:
+    """Refuse a feature set that no data set of the run has; whether each task has one is seen when it is planned."""
+    datasets = [registry.dataset(registry.task(name).dataset) for part in parts for name in part.tasks]
+    known = {name for dataset in datasets for name in dataset.features}
+    for name in features:
+        if name not in known:
+            ids = ", ".join(sorted({dataset.id for dataset in datasets}))
+            raise UnknownNameError("feature set", name, known, f"Data sets: {ids}.")
 
 
 def _resolve_methods(texts: Sequence[str], registry: Registry) -> tuple[list[MethodString], list[str]]:
@@ -87,7 +120,7 @@ def _resolve_methods(texts: Sequence[str], registry: Registry) -> tuple[list[Met
             if _is_path(part.name):
                 path, name = _add(part.name, registry)
                 paths.append(path)
-                part = Part(name, part.options)
+                part = Component(name, part.options)
             parts.append(part)
         strings.append(MethodString(tuple(parts)))
     return strings, list(dict.fromkeys(paths))

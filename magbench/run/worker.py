@@ -19,6 +19,7 @@ import torch
 import torch_geometric.nn  # noqa: F401
 from threadpoolctl import threadpool_limits
 
+import magbench.tasks.link_prediction
 import magbench.tasks.node_classification  # noqa: F401
 from magbench.errors import OutputError
 from magbench.results.record import MagbenchPart

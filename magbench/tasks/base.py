@@ -5,10 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 from magbench.data.mag import MAG
+from magbench.data.parts import Parts
+from magbench.errors import SpecError
 from magbench.specs import TaskSpec
+from magbench.tasks.views import Prediction
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,17 @@ class Score:
 class Task(ABC):
     """A family's rules bound to one :class:`~magbench.specs.TaskSpec`."""
 
+    rules: ClassVar[tuple[type[Any], ...]]
+    """The split specifications it understands."""
+
+    design: Literal["drawn", "fixed"] = "drawn"
+    """Whether each seed draws a split of its own, or the task version fixes one for all."""
+
     def __init__(self, spec: TaskSpec) -> None:
+        if not isinstance(spec.split, self.rules):
+            raise SpecError(f"Task {spec.id}: a task of this family cannot have the split rule {spec.split.rule!r}.")
         self.spec = spec
+        self.rule: Any = spec.split
 
     @abstractmethod
     def view(self, mag: MAG, seed: int) -> Any:
@@ -36,13 +48,22 @@ class Task(ABC):
     def draw(self, mag: MAG, seed: int) -> str:
         """sha256 (hex) of everything this task draws for ``seed``: split, negatives, candidates."""
 
+    def parts(self, mag: MAG, seed: int) -> Parts | None:
+        """What is trained on and what is tested, nodes or edges; None for a task that divides neither."""
+        return None
+
     @abstractmethod
     def check(self, prediction: Any, view: Any) -> None:
         """Raise :class:`~magbench.errors.MethodError` unless the prediction can be scored."""
 
+    def kept(self, prediction: Any, mag: MAG, seed: int) -> Prediction:
+        """What is stored of a prediction that :meth:`check` accepts: enough to score it."""
+        stored: Prediction = prediction
+        return stored
+
     @abstractmethod
     def score(self, prediction: Any, mag: MAG, seed: int) -> list[Score]:
-        """Score a prediction that :meth:`check` accepts."""
+        """Score what :meth:`kept` keeps."""
 
 
 def make_task(spec: TaskSpec) -> Task:

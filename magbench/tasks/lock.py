@@ -12,6 +12,7 @@ from typing import Any
 
 from magbench import paths
 from magbench.data.load import load_dataset
+from magbench.data.place import is_here
 from magbench.errors import SpecError
 from magbench.registry import Registry
 from magbench.specs import read_toml
@@ -24,17 +25,33 @@ Lock = dict[str, dict[str, Any]]
 
 
 def current_lock(registry: Registry) -> Lock:
-    """versioned task id → ``spec``, ``dataset`` (fingerprint) and ``splits`` (one hash a seed), computed afresh."""
+    """versioned task id → ``spec``, ``dataset`` (fingerprint) and ``splits``, computed afresh.
+
+    ``splits`` has one hash a seed, or a single one where the task's version fixes what is drawn. Tasks on data sets
+    that are not on this machine are left out (see :func:`absent`).
+    """
     lock: Lock = {}
     for spec in registry.tasks.values():
+        if not is_here(registry.dataset(spec.dataset)):
+            continue
         mag = load_dataset(registry.dataset(spec.dataset))
         task = make_task(spec)
+        seeds = SEEDS if task.design == "drawn" else SEEDS[:1]
         lock[spec.versioned_id] = {
             "spec": spec.digest(),
             "dataset": mag.fingerprint(),
-            "splits": [task.draw(mag, seed) for seed in SEEDS],
+            "splits": [task.draw(mag, seed) for seed in seeds],
         }
     return lock
+
+
+def absent(registry: Registry) -> dict[str, list[str]]:
+    """Data sets that are not on this machine → the versioned ids of the tasks on them, which cannot be locked here."""
+    found: dict[str, list[str]] = {}
+    for spec in registry.tasks.values():
+        if not is_here(registry.dataset(spec.dataset)):
+            found.setdefault(spec.dataset, []).append(spec.versioned_id)
+    return found
 
 
 def merged(old: Lock, new: Lock) -> Lock:
@@ -72,11 +89,14 @@ def to_toml(lock: Lock) -> str:
 def main() -> int:
     """Add what is missing to the lock."""
     path: Path = paths.content("tasks") / FILE
+    registry = Registry.default()
     try:
-        path.write_text(to_toml(merged(read_lock(), current_lock(Registry.default()))), encoding="utf-8")
+        path.write_text(to_toml(merged(read_lock(), current_lock(registry))), encoding="utf-8")
     except SpecError as error:
         sys.stderr.write(f"Error: {error}\n")
         return 2
+    for dataset, tasks in absent(registry).items():
+        sys.stderr.write(f"Not locked, for {dataset} is not here (`magbench data get {dataset}`): {', '.join(tasks)}\n")
     return 0
 
 

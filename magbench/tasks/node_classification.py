@@ -1,6 +1,7 @@
 """Node classification: name the class of held-out nodes from features, graph and the labels of other nodes.
 
-The split is drawn anew for each seed, stratified by class; its hash stands in ``tasks/LOCK.toml``.
+The split is drawn anew for each seed, stratified by class, or fixed: the authors' own, or MAGB's single permutation.
+Its hash stands in ``tasks/LOCK.toml``.
 """
 
 from __future__ import annotations
@@ -9,15 +10,23 @@ import numpy as np
 import torch
 
 from magbench.data.mag import MAG
+from magbench.data.parts import Parts
 from magbench.errors import DataError, MethodError
-from magbench.graph.splits import Split, stratified_split
+from magbench.graph.splits import PARTS, Split, magb_split, official_split, stratified_split
 from magbench.metrics import METRICS
+from magbench.specs import SplitSpec, TaskSpec
 from magbench.tasks.base import Score, Task
 from magbench.tasks.views import NodeClassificationView, NodePrediction
 
 
 class NodeClassification(Task):
     """See :class:`~magbench.tasks.views.NodeClassificationView` for what a method sees."""
+
+    rules = (SplitSpec,)
+
+    def __init__(self, spec: TaskSpec) -> None:
+        super().__init__(spec)
+        self.design = "drawn" if self.rule.rule == "stratified" else "fixed"
 
     def labels(self, mag: MAG) -> np.ndarray:
         """int64 [N]: the label column of this task, -1 = unlabelled.
@@ -33,14 +42,25 @@ class NodeClassification(Task):
         return np.asarray(found, dtype=np.int64)
 
     def split(self, mag: MAG, seed: int) -> Split:
-        """The split of ``seed``."""
-        rule = self.spec.split
-        return stratified_split(
-            self.labels(mag), seed, val=rule.val, test=rule.test, min_class_size=rule.min_class_size
-        )
+        """The split of ``seed``; a fixed one is the same for every seed.
+
+        Raises:
+            DataError: no split can be made, or the data set brings no official one.
+        """
+        rule, labels = self.rule, self.labels(mag)
+        if rule.rule == "magb-42":
+            return magb_split(labels, train=rule.train, val=rule.val)
+        if rule.rule == "official":
+            parts = {part: mag.official[part].numpy() for part in PARTS if part in mag.official}
+            return official_split(labels, parts, f"{mag.name}@{mag.version}")
+        return stratified_split(labels, seed, val=rule.val, test=rule.test, min_class_size=rule.min_class_size)
 
     def draw(self, mag: MAG, seed: int) -> str:
         return self.split(mag, seed).digest()
+
+    def parts(self, mag: MAG, seed: int) -> Parts:
+        split = self.split(mag, seed)
+        return Parts(split.train, split.test)
 
     def view(self, mag: MAG, seed: int) -> NodeClassificationView:
         return self.view_of_split(mag, seed, self.split(mag, seed))

@@ -6,11 +6,13 @@ object at all.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -41,6 +43,11 @@ class TaskView:
     def num_nodes(self) -> int:
         return next(iter(self.x.values())).size(0)
 
+    @property
+    def y_train(self) -> Tensor:
+        """int64 [N]; the class of training nodes, -1 everywhere else: everywhere, where the task has no classes."""
+        return torch.full((self.num_nodes,), -1)
+
 
 @dataclass(frozen=True, eq=False)
 class NodeClassificationView(TaskView):
@@ -67,13 +74,66 @@ class NodeClassificationView(TaskView):
 
 
 @dataclass(frozen=True, eq=False)
-class NodePrediction:
+class LinkPredictionView(TaskView):
+    """Link prediction: score each candidate of each query of ``test``; edges held out are in no direction in the graph.
+
+    ``edge_index`` holds the training edges alone, in both directions.
+
+    Attributes:
+        train: int64 [2, E], every training edge once, u < v.
+        val: int64 [2, V], validation edges as source and target; for model selection only.
+        val_negatives: int32 [V, K'], false targets of the validation sources.
+        test: the queries to answer; which candidate is right is not in the view.
+    """
+
+    train: Tensor
+    val: Tensor
+    val_negatives: Tensor
+    test: Queries
+
+
+@dataclass(frozen=True, eq=False)
+class Queries:
+    """Sources and, for each, its candidates: one true target and false ones, in an order that says nothing.
+
+    Attributes:
+        source: int64 [Q].
+        candidates: int32 [Q, C].
+    """
+
+    source: Tensor
+    candidates: Tensor
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+class Prediction(ABC):
+    """What is stored of a cell: named arrays with the same number of rows, enough to score again."""
+
+    STORED: ClassVar[dict[str, str]]
+    """Array (a field of the class) → its type on disk."""
+
+    @abstractmethod
+    def compact(self) -> dict[str, NDArray[Any]]:
+        """The arrays that are committed with kept results."""
+
+    @property
+    def rows(self) -> int:
+        """Number of predicted items."""
+        return len(getattr(self, next(iter(self.STORED))))
+
+
+@dataclass(frozen=True, eq=False)
+class NodePrediction(Prediction):
     """Class scores of nodes.
 
     Attributes:
         nodes: int64 [M] node ids.
         scores: float32 [M, C]; the largest score is the predicted class.
     """
+
+    STORED: ClassVar = {"nodes": "<i8", "scores": "<f4"}
 
     nodes: NDArray[np.int64]
     scores: NDArray[np.float32]
@@ -82,3 +142,39 @@ class NodePrediction:
     def classes(self) -> NDArray[np.int64]:
         """The predicted class of each node (the lowest index among equal scores)."""
         return np.asarray(self.scores.argmax(axis=1), dtype=np.int64)
+
+    def compact(self) -> dict[str, NDArray[Any]]:
+        return {"nodes": self.nodes.astype(np.int32), "classes": self.classes.astype(np.uint16)}
+
+
+@dataclass(frozen=True, eq=False)
+class LinkPrediction:
+    """What a method answers in link prediction.
+
+    Attributes:
+        scores: float32 [Q, C], one for each of ``view.test.candidates``; higher is likelier.
+    """
+
+    scores: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class RankPrediction(Prediction):
+    """What is kept of scored queries: where the right candidate stands.
+
+    Attributes:
+        above: int32 [Q], candidates with a higher score.
+        equal: int32 [Q], other candidates with the same score.
+    """
+
+    STORED: ClassVar = {"above": "<i4", "equal": "<i4"}
+
+    above: NDArray[np.int32]
+    equal: NDArray[np.int32]
+
+    def compact(self) -> dict[str, NDArray[Any]]:
+        return {"above": self.above, "equal": self.equal}
+
+
+PREDICTIONS: tuple[type[Any], ...] = (NodePrediction, RankPrediction)
+"""The kinds of prediction that are stored; a file's arrays tell which it holds."""

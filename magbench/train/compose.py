@@ -15,19 +15,28 @@ from magbench.options import parse_options
 from magbench.registry import MethodEntry, Registry
 from magbench.regularizers.base import Regularizer
 from magbench.specs import Protocol, Training, canonical_hash
+from magbench.train.link_prediction import LinkPredictionObjective
 from magbench.train.method import EncoderMethod, Method
+from magbench.train.node_classification import NodeClassificationObjective
+from magbench.train.objective import Objective
+
+OBJECTIVES: dict[str, type[Objective[Any]]] = {
+    objective.family: objective for objective in (NodeClassificationObjective, LinkPredictionObjective)
+}
+"""Every objective by its family."""
 
 _SHARED = ("lr", "hidden", "layers", "dropout")
 
 
 @dataclass(frozen=True)
 class Composition:
-    """A method string resolved against the registry: validated, complete, ready to build."""
+    """A method string resolved against the registry for one family: validated, complete, ready to build."""
 
     string: MethodString
     entries: tuple[MethodEntry, ...]
     training: Training
     options: tuple[dict[str, Any], ...]
+    objective: Objective[Any]
 
     @property
     def name(self) -> str:
@@ -37,8 +46,11 @@ class Composition:
     def config(self) -> dict[str, Any]:
         """Every setting in force: one table a component, and the loop's constants for an encoder."""
         tables = {entry.spec.name: _plain(options) for entry, options in zip(self.entries, self.options, strict=True)}
-        loop = self.training.model_dump(exclude=set(_SHARED)) if self.entries[0].spec.kind == "encoder" else {}
-        return {"training": loop, **tables}
+        if self.entries[0].spec.kind != "encoder":
+            return {"training": {}, **tables}
+        own = _plain(self.objective.options.model_dump())
+        loop = self.training.model_dump(exclude=set(_SHARED))
+        return {"training": loop, **tables, **({self.objective.family: own} if own else {})}
 
     def source_hash(self) -> str:
         """sha256 over the sources of all components."""
@@ -51,22 +63,30 @@ class Composition:
             method: Method = host(**self.options[0])
             return method
         regularizers = [cls(**options) for cls, options in zip(others, self.options[1:], strict=True)]
-        return EncoderMethod(host, self.training, regularizers, **self.options[0])
+        return EncoderMethod(host, self.training, regularizers, self.objective, **self.options[0])
 
 
-def compose(text: str | MethodString, registry: Registry, protocol: Protocol) -> Composition:
-    """Resolve a method string.
+def compose(
+    text: str | MethodString, registry: Registry, protocol: Protocol, family: str = NodeClassificationObjective.family
+) -> Composition:
+    """Resolve a method string for the tasks of a family.
+
+    An encoder takes the options of the family's objective beside its own: ``sage[decoder=dot]`` in link prediction.
 
     Raises:
         UnknownNameError: a component is not registered.
         OptionError: an option is unknown or out of range.
-        MethodError: the components do not go together, or a class cannot be loaded.
+        MethodError: the components do not go together or with the family, or a class cannot be loaded.
     """
     string = parse_method(text) if isinstance(text, str) else text
     entries = tuple(registry.method(part.name) for part in string.parts)
     _check_kinds(string, entries)
-    options = tuple(_options(entry, part, protocol.training) for entry, part in zip(entries, string.parts, strict=True))
-    return Composition(string, entries, protocol.training, options)
+    _check_family(string, entries, family)
+    objective = OBJECTIVES[family]
+    pairs = zip(entries, string.parts, strict=True)
+    options = [_options(entry, part, protocol.training, objective) for entry, part in pairs]
+    own = {name: options[0].pop(name) for name in objective.Options.model_fields if name in options[0]}
+    return Composition(string, entries, protocol.training, tuple(options), objective(**own))
 
 
 def apply_assignments(
@@ -102,17 +122,32 @@ def _check_kinds(string: MethodString, entries: Sequence[MethodEntry]) -> None:
         raise MethodError(f"{string}: a component may stand only once.")
 
 
-def _options(entry: MethodEntry, part: Part, training: Training) -> dict[str, Any]:
-    """Protocol constants < the method's defaults < what the user gave, validated."""
+def _check_family(string: MethodString, entries: Sequence[MethodEntry], family: str) -> None:
+    for entry in entries:
+        if not entry.spec.does(family):
+            raise MethodError(
+                f"{string}: {entry.spec.name!r} does {' and '.join(entry.spec.families)}, not {family}; see the "
+                "families in `magbench ls methods`."
+            )
+
+
+def _options(entry: MethodEntry, part: Part, training: Training, objective: type[Objective[Any]]) -> dict[str, Any]:
+    """Protocol constants < the method's defaults < what the user gave, validated; an encoder's with the objective's."""
     cls, kind = entry.load(), entry.spec.kind
-    base = {"encoder": Encoder, "method": Method, "regularizer": Regularizer}[kind]
+    bases: dict[str, type[Encoder | Method | Regularizer]] = {
+        "encoder": Encoder, "method": Method, "regularizer": Regularizer,
+    }  # fmt: skip
+    base = bases[kind]
     if not issubclass(cls, base):
         raise MethodError(
             f"Method {entry.spec.name!r}: {cls.__name__} is registered with kind {kind!r} but is no {base.__name__}."
         )
     shared = {name: getattr(training, name) for name in _SHARED} if kind == "encoder" else {}
     values = {**shared, **entry.spec.defaults, **part.options}
-    return parse_options(cls.Options, values, entry.spec.name).model_dump()
+    model = cls.Options
+    if kind == "encoder" and objective.Options.model_fields:
+        model = type("Options", (objective.Options, model), {})
+    return parse_options(model, values, entry.spec.name).model_dump()
 
 
 def _plain(options: dict[str, Any]) -> dict[str, Any]:

@@ -1,24 +1,31 @@
-"""The one training loop: full batch, AdamW, early stopping on validation accuracy, best-validation checkpoint.
+"""The one training loop: AdamW, early stopping on the validation value, best-validation checkpoint.
 
-Regularisers draw from generators of their own, so a weight of zero leaves every bit of the training as it was.
+What is trained for is the family's :class:`~magbench.train.objective.Objective`. It and each regulariser draw from
+generators of their own, so a regulariser of weight zero leaves every bit of the training as it was.
 """
 
 from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from magbench.errors import MethodError
+from magbench.graph.adjacency import Adjacency
+from magbench.nn.blocks import encode_blocks
+from magbench.nn.encoder import Encoded, Encoder
 from magbench.regularizers.base import Context, Regularizer, calibrated_weight
 from magbench.specs import Training
-from magbench.tasks.views import NodeClassificationView
+from magbench.tasks.views import TaskView
+from magbench.train.device import mixed_precision
+from magbench.train.objective import Batch, Objective
+from magbench.train.sampling import SampledBatches
 
 
 @dataclass
@@ -27,10 +34,10 @@ class Outcome:
 
     Attributes:
         epoch: epoch of the kept checkpoint (``None``: the method has no epochs).
-        value: validation accuracy that selected it (``None``: nothing was selected).
+        value: validation value that selected it (``None``: nothing was selected).
         trials: configurations that were compared on validation.
         params: number of trainable numbers.
-        history: one row a validation: epoch, loss, val_accuracy.
+        history: one row a validation: epoch, loss, and the value by the objective's name for it.
         telemetry: means of the regularisers' diagnostics over the training steps.
     """
 
@@ -42,41 +49,87 @@ class Outcome:
     telemetry: dict[str, float] = field(default_factory=dict)
 
 
+class Network(nn.Module):
+    """An encoder and an objective's head. Calling it gives the encoder's states; ``head`` reads the fused ones."""
+
+    def __init__(self, encoder: Encoder, head: nn.Module) -> None:
+        super().__init__()
+        self.encoder, self.head = encoder, head
+
+    def forward(
+        self, x: dict[str, Tensor], edge_index: Tensor, observed: dict[str, Tensor], degree: Tensor | None = None
+    ) -> Encoded:
+        known = {"degree": degree} if self.encoder.layered else {}
+        encoded = self.encoder(x, edge_index, observed, **known)
+        name, expected = type(self.encoder).__name__, [len(next(iter(x.values()))), self.encoder.hidden]
+        if not isinstance(encoded, Encoded):
+            raise MethodError(
+                f"{name}.forward() returned {type(encoded).__name__}, expected magbench.api.Encoded(z, h)."
+            )
+        if list(encoded.h.shape) != expected:
+            raise MethodError(
+                f"{name}.forward(): h must have shape {expected} (nodes, hidden), found {list(encoded.h.shape)}."
+            )
+        return encoded
+
+
+@torch.no_grad()
+def encode(network: Network, view: TaskView, *, in_blocks: bool = False) -> Encoded:
+    """States of all nodes for evaluation: no dropout, every neighbour.
+
+    ``in_blocks`` bounds the memory where the encoder is a layered one, and leaves ``z`` out.
+    """
+    network.eval()
+    device = next(network.parameters()).device
+    if in_blocks and network.encoder.layered:
+        graph = Adjacency.of(view.edge_index, view.num_nodes)
+        return Encoded(z={}, h=encode_blocks(network.encoder, view.x, graph, view.observed).to(device))
+    x, observed = ({name: rows.to(device) for name, rows in part.items()} for part in (view.x, view.observed))
+    encoded: Encoded = network(x, view.edge_index.to(device), observed)
+    return encoded
+
+
 def train(
-    model: nn.Module,
-    view: NodeClassificationView,
+    network: Network,
+    objective: Objective[Any],
+    view: TaskView,
     training: Training,
     regularizers: Sequence[Regularizer],
     seed: int,
 ) -> Outcome:
-    """Train ``model`` (``forward(x, edge_index, observed) -> (Encoded, logits)``) and load its best checkpoint.
+    """Train ``network``, on the device it lies on, for ``objective`` and load its best checkpoint.
 
     Args:
-        model: network to train, in place.
+        network: encoder and head to train, in place.
+        objective: batches, loss and validation value.
         view: what may be seen.
         training: constants of the loop.
         regularizers: each adds ``lam`` times its loss.
-        seed: seeds the regularisers' own generators.
+        seed: seeds the generators of the objective, of the mini-batches and of the regularisers.
 
     Raises:
         MethodError: the loss is not finite.
     """
-    optimizer = torch.optim.AdamW(model.parameters(), lr=training.lr, weight_decay=training.weight_decay)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=training.lr, weight_decay=training.weight_decay)
+    steps = _steps(network, objective, view, training, regularizers, seed)
     penalties = [Penalty(regularizer, seed, index) for index, regularizer in enumerate(regularizers)]
-    outcome = Outcome(params=sum(p.numel() for p in model.parameters() if p.requires_grad))
-    best, best_state = -1.0, copy.deepcopy(model.state_dict())
+    outcome = Outcome(params=sum(p.numel() for p in network.parameters() if p.requires_grad))
+    best, best_state, step = -1.0, copy.deepcopy(network.state_dict()), 0
     for epoch in range(1, training.max_epochs + 1):
-        loss = _step(model, view, optimizer, penalties, epoch)
+        losses = []
+        for batch in steps(epoch):
+            losses.append(_step(network, objective, batch, optimizer, penalties, epoch, step, training))
+            step += 1
         if epoch % training.validate_every and epoch != training.max_epochs:
             continue
-        accuracy = _validation_accuracy(model, view)
-        outcome.history.append({"epoch": epoch, "loss": loss, "val_accuracy": accuracy})
-        if accuracy > best:
-            best, best_state = accuracy, copy.deepcopy(model.state_dict())
-            outcome.epoch, outcome.value = epoch, accuracy
+        value = _value(network, objective, view, training)
+        outcome.history.append({"epoch": epoch, "loss": fmean(losses), objective.value_name: value})
+        if value > best:
+            best, best_state = value, copy.deepcopy(network.state_dict())
+            outcome.epoch, outcome.value = epoch, value
         elif outcome.epoch is not None and epoch - outcome.epoch >= training.patience:
             break
-    model.load_state_dict(best_state)
+    network.load_state_dict(best_state)
     for penalty in penalties:
         outcome.telemetry.update(penalty.telemetry())
     return outcome
@@ -90,11 +143,14 @@ class Penalty:
         self.generator = torch.Generator().manual_seed((index + 1) * 2**32 + seed)
         self.weight: float | None = None if self.options.gradient_ratio is not None else self.options.lam
         self.measured: dict[str, list[float]] = defaultdict(list)
+        self.steps = 0
 
     def due(self, epoch: int) -> bool:
-        """Whether the regulariser takes part in this epoch (from 1); never at weight zero."""
-        since = epoch - 1 - self.options.warmup
-        return self.weight != 0 and since >= 0 and since % self.options.every == 0
+        """Whether the regulariser takes part in this step, of an epoch from 1; never at weight zero."""
+        if self.weight == 0 or epoch <= self.options.warmup:
+            return False
+        self.steps += 1
+        return (self.steps - 1) % int(self.options.every) == 0
 
     def __call__(self, context: Context, task_loss: Tensor) -> Tensor:
         """The weighted loss of this step; calibrates the weight at the first one."""
@@ -110,28 +166,54 @@ class Penalty:
         return {f"{self.regularizer.name}.{key}": fmean(values) for key, values in self.measured.items()}
 
 
+def _steps(
+    network: Network,
+    objective: Objective[Any],
+    view: TaskView,
+    training: Training,
+    regularizers: Sequence[Regularizer],
+    seed: int,
+) -> Callable[[int], Iterator[Batch]]:
+    """From the number of an epoch to its batches."""
+    if training.sampling is None:
+        generator = torch.Generator().manual_seed(seed)
+        return lambda epoch: objective.batches(view, generator)
+    active = [regularizer for regularizer in regularizers if regularizer.active]
+    for regularizer in active:
+        regularizer.prepare(view.edge_index, view.num_nodes)
+    return SampledBatches(objective, view, training.sampling, network.encoder, seed, regularized=bool(active)).epoch
+
+
 def _step(
-    model: nn.Module,
-    view: NodeClassificationView,
+    network: Network,
+    objective: Objective[Any],
+    batch: Batch,
     optimizer: torch.optim.Optimizer,
     penalties: Sequence[Penalty],
     epoch: int,
+    step: int,
+    training: Training,
 ) -> float:
-    model.train()
+    network.train()
     optimizer.zero_grad()
-    encoded, logits = model(view.x, view.edge_index, view.observed)
-    task_loss = functional.cross_entropy(logits[view.train], view.y[view.train])
+    device = next(network.parameters()).device
+    batch = batch.to(device)
+    with mixed_precision(device, training.sampling is not None):
+        encoded = network(batch.x, batch.edge_index, batch.observed, batch.degree)
+    if encoded.h.dtype == torch.bfloat16:
+        encoded = Encoded({name: z.float() for name, z in encoded.z.items()}, encoded.h.float())
+    task_loss = objective.loss(network.head, encoded, batch)
     total = task_loss
     for penalty in penalties:
         if penalty.due(epoch):
             context = Context(
                 z=encoded.z,
                 h=encoded.h,
-                node_ids=torch.arange(view.num_nodes),
-                edge_index=view.edge_index,
-                observed=view.observed,
-                y_train=view.y_train,
-                step=epoch - 1,
+                node_ids=batch.node_ids,
+                edge_index=batch.graph,
+                observed=batch.observed,
+                y_train=batch.y_train,
+                step=step,
                 generator=penalty.generator,
             )
             total = total + penalty(context, task_loss)
@@ -145,7 +227,6 @@ def _step(
 
 
 @torch.no_grad()
-def _validation_accuracy(model: nn.Module, view: NodeClassificationView) -> float:
-    model.eval()
-    _, logits = model(view.x, view.edge_index, view.observed)
-    return float((logits[view.val].argmax(1) == view.y[view.val]).double().mean())
+def _value(network: Network, objective: Objective[Any], view: TaskView, training: Training) -> float:
+    encoded = encode(network, view, in_blocks=training.sampling is not None)
+    return objective.validate(network.head, encoded, view)

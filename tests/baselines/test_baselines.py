@@ -26,7 +26,11 @@ ROUNDING = 1e-3
 GOLDEN = Path(__file__).with_name("golden.json")
 REGISTRY = Registry.default()
 PROTOCOL = Protocol(name="short", version=1, title="", ranked=False, seeds=(0,), training=short_training())
-HOSTS = [name for name, entry in REGISTRY.methods.items() if entry.spec.kind != "regularizer"]
+HOSTS = [
+    name
+    for name, entry in REGISTRY.methods.items()
+    if entry.spec.kind != "regularizer" and entry.spec.does("node_classification")
+]
 REGULARIZERS = [name for name, entry in REGISTRY.methods.items() if entry.spec.kind == "regularizer"]
 METHODS = [*HOSTS, *(f"{host}+{name}" for host in ("mlp", "sage") for name in REGULARIZERS)]
 

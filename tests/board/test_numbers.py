@@ -14,6 +14,7 @@ NAN = float("nan")
     [
         (numbers.score, 0.7525, "0.752"),
         (numbers.score, -0.1, "−0.100"),
+        (numbers.score, -0.0001, "0.000"),
         (numbers.score, NAN, "–"),
         (numbers.signed, 0.0125, "+0.013"),
         (numbers.signed, -0.004, "−0.004"),

@@ -15,7 +15,7 @@ from magbench.board.study_grid import point
 from magbench.board.study_page import render_studies, write_studies
 from magbench.board.study_summary import as_json, as_markdown, write_summary
 from magbench.results.study import KeptStudy, StudyCell
-from magbench.specs import Suite
+from magbench.suites import Suite
 
 from .test_report import EVIL, Outline
 

@@ -50,6 +50,7 @@ REFUSED = {
     "no method": (("run", "-t", "nc/toy"), ["--method"]),
     "no such file": (("run", "-t", "nc/toy", "-m", "./nobody.py"), ["nobody.py", "method.toml"]),
     "data set": (("data", "card", "toi"), ["'toi'", "Did you mean 'toy'?"]),
+    "feature set": (("data", "card", "toy", "--features", "clip"), ["'clip'", "synthetic", "toy@1"]),
     "data set to verify": (("data", "verify", "toi"), ["'toi'", "Did you mean 'toy'?"]),
     "runs folder": (("results", "ls", "--runs", "nowhere"), ["nowhere", "magbench run"]),
     "cite": (("cite", "mpl"), ["'mpl'", "Did you mean 'mlp'?"]),
@@ -67,7 +68,16 @@ def test_refused(case: str, lab: Lab, tmp_path: Path, monkeypatch: pytest.Monkey
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("arguments", [("run", "--jobs", "0"), ("run", "--timeout", "0"), ("fly",), ("run", "--fly")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "--jobs", "0"),
+        ("run", "--timeout", "0"),
+        ("data", "card", "toy", "--html", "."),
+        ("fly",),
+        ("run", "--fly"),
+    ],
+)
 def test_wrong_usage(arguments: tuple[str, ...], lab: Lab) -> None:
     outcome = lab.call(*arguments)
     assert outcome.code == 2

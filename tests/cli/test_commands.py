@@ -27,6 +27,7 @@ from magbench.cli.output import is_live
         ("ls", "suites"),
         ("data", "ls"),
         ("data", "card", "toy"),
+        ("data", "card", "toy", "--seed", "1", "--html", "OUT/card.html"),
         ("data", "verify", "toy"),
         ("doctor",),
         ("cite",),

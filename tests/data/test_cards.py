@@ -1,15 +1,13 @@
-"""Data cards: the figures by hand and against PyG, and both forms of the card."""
+"""Data cards: the figures by hand, and both forms of the card."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
 
-import pytest
 import torch
-from torch_geometric.utils import homophily
 
-from magbench.data.cards import card, edge_homophily
+from magbench.data.cards import card
 from magbench.data.mag import MAG
 
 Small = Callable[..., MAG]
@@ -29,14 +27,6 @@ def test_card_by_hand(small: Small) -> None:
     assert json.loads(json.dumps(found.to_dict()))["counts"]["undirected_edges"] == 3
     for fact in ("# Small (small@1)", "nodes: 4", "missing on 1 nodes", "edge homophily 0.500", "cite: Somebody, 2026"):
         assert fact in found.to_text()
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_edge_homophily_equals_pyg(seed: int) -> None:
-    generator = torch.Generator().manual_seed(seed)
-    edge_index = torch.randint(0, 20, (2, 60), generator=generator)
-    labels = torch.randint(0, 3, (20,), generator=generator)
-    assert edge_homophily(edge_index, labels) == pytest.approx(homophily(edge_index, labels, method="edge"))
 
 
 def test_a_graph_without_edges_has_no_homophily(small: Small) -> None:

@@ -68,8 +68,10 @@ def test_fingerprint_is_pinned_and_reads_what_can_change_a_score(small: Small) -
         small(x={**mag.x_dict, "text": mag.x_text + 1e-6 * 8}),
         small(has=None),
         small(labels={"y": torch.tensor([0, 1, 0, -1]), "y_coarse": mag.y_coarse}),
+        small(official={"train": torch.tensor([0, 1])}),
+        small(official={"train": torch.tensor([0, 2])}),
     ]
-    assert len({m.fingerprint() for m in changed} | {pinned}) == 5
+    assert len({m.fingerprint() for m in changed} | {pinned}) == 7
 
 
 def broken_row(value: float, row: int) -> dict[str, torch.Tensor]:

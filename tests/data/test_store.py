@@ -20,12 +20,13 @@ from magbench.errors import DataError, OutputError, SpecError, UnknownNameError
 from magbench.specs import DatasetSpec
 
 Small = Callable[..., MAG]
+OFFICIAL = {"train": torch.tensor([2, 0])}
 
 
 @pytest.fixture
 def folder(small: Small, tmp_path: Path) -> Path:
     target = tmp_path / "datasets" / "small@1"
-    mag = small(references=[["a", "aa"], ["b"], None, ["d"]])
+    mag = small(references=[["a", "aa"], ["b"], None, ["d"]], official=OFFICIAL)
     write_store(mag, target, licence="CC0-1.0", source="made by hand", documents={"card.md": "a card"})
     return target
 
@@ -48,12 +49,14 @@ def spec(folder: Path, **changes: object) -> DatasetSpec:
 
 
 def test_round_trip(small: Small, folder: Path) -> None:
-    mag, original = read_store(folder), small()
+    mag, original = read_store(folder), small(official=OFFICIAL)
     assert mag.fingerprint() == original.fingerprint()
     assert (mag.name, mag.version, mag.features, mag.modalities) == ("small", 1, "toy", ("text", "image"))
     assert mag.classes == original.classes
     assert mag.texts == original.texts
     assert mag.references == [["a", "aa"], ["b"], None, ["d"]]
+    assert {name: nodes.tolist() for name, nodes in mag.official.items()} == {"train": [2, 0]}
+    assert not mag.subgraph(torch.tensor([0, 1])).official
     assert [mag.images.bytes(i) for i in range(4)] == [original.images.bytes(i) for i in range(4)]
     assert (folder / "card.md").read_text() == "a card"
     assert sorted(path.name for path in folder.parent.iterdir()) == ["small@1"], "no temporary folder stays"
@@ -63,7 +66,7 @@ def test_round_trip(small: Small, folder: Path) -> None:
 def test_mapped_features_are_writable_and_leave_the_file_alone(small: Small, folder: Path) -> None:
     mag = read_store(folder)
     mag.x_text += 1
-    assert read_store(folder, mmap=False).fingerprint() == small().fingerprint()
+    assert read_store(folder, mmap=False).fingerprint() == small(official=OFFICIAL).fingerprint()
 
 
 def test_half_precision_comes_back_as_float32(small: Small, tmp_path: Path) -> None:
@@ -180,7 +183,7 @@ def test_meta_cannot_point_out_of_its_folder(folder: Path) -> None:
 
 def test_load_from_the_users_store(small: Small, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAGBENCH_HOME", str(folder.parent.parent))
-    assert load_dataset(spec(folder)).fingerprint() == small().fingerprint()
+    assert load_dataset(spec(folder)).fingerprint() == small(official=OFFICIAL).fingerprint()
     with pytest.raises(UnknownNameError, match="Unknown feature set 'toys'"):
         load_dataset(spec(folder), features="toys")
     with pytest.raises(DataError, match=r"found 4 nodes, expected 5.*magbench data verify small"):

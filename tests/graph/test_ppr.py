@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import networkx as nx
 import numpy as np
 import pytest
 import torch
 
 from magbench.errors import DataError, OptionError
-from magbench.graph.ppr import PPRStore, ppr
+from magbench.graph import ppr as module
+from magbench.graph.ppr import PPRStore, kept_ppr, ppr
 
 
 def _graph(n: int = 120, edges: int = 260) -> torch.Tensor:
@@ -100,3 +103,28 @@ def test_bad_input_is_named() -> None:
         ppr(_graph(), 120, norm="col")
     with pytest.raises(OptionError, match="dense"):
         ppr(_graph(), 120, method="solve")
+
+
+@pytest.mark.parametrize("method", ["dense", "push"])
+def test_rows_are_those_of_the_blocks(method: str) -> None:
+    edges = torch.randint(30, (2, 90), generator=torch.Generator().manual_seed(0))
+    store = ppr(edges, 30, method=method, norm="rw", tol=1e-9)
+    ids = torch.tensor([3, 29, 0])
+    everywhere = store.block(torch.arange(30))
+    torch.testing.assert_close(store.rows(ids), everywhere[ids])
+
+
+def test_rows_of_a_large_graph_are_kept_on_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MAGBENCH_HOME", str(tmp_path))
+    edges, options = _graph(), {"teleport": 0.15, "norm": "sym"}
+    small = kept_ppr(edges, 120, **options)
+    assert not (tmp_path / "cache" / "ppr").exists()
+    monkeypatch.setattr(module, "_ROOM", 1000)
+    stored = kept_ppr(edges, 120, **options)
+    torch.testing.assert_close(_dense(stored), _dense(small), rtol=0, atol=1e-4)
+    (folder,) = (tmp_path / "cache" / "ppr").iterdir()
+    before = folder.stat().st_mtime_ns
+    assert torch.equal(_dense(kept_ppr(edges, 120, **options)), _dense(stored))
+    assert folder.stat().st_mtime_ns == before  # a second call only maps the rows
+    kept_ppr(edges.flip(1), 120, **options)
+    assert len(list((tmp_path / "cache" / "ppr").iterdir())) == 2  # another graph is another folder

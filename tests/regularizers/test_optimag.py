@@ -15,8 +15,9 @@ from torch import Tensor
 
 from magbench.data.synthetic import generate
 from magbench.errors import MagbenchWarning, MethodError, OptionError
+from magbench.graph.adjacency import Adjacency
 from magbench.graph.ppr import ppr
-from magbench.graph.sampling import Neighbours, sample_nodes
+from magbench.graph.sampling import sample_nodes
 from magbench.ot import (
     MassCollapseWarning,
     NotConvergedWarning,
@@ -126,7 +127,7 @@ def test_invariant_16_planted_conflicts_are_found(seed: int) -> None:
         num_nodes=1600, num_classes=8, degree=4.0, homophily=0.85, instance_signal=0.2,
         class_signal={"text": 0.2, "image": 0.6}, conflict={"image": 0.25}, seed=seed,
     )  # fmt: skip
-    graph = Neighbours.of(mag.edge_index, 1600)
+    graph = Adjacency.of(mag.edge_index, 1600)
     batch = sample_nodes(graph, 512, torch.Generator().manual_seed(seed))
     reference = graph_cost(ppr(mag.edge_index, 1600).block(batch))
     found = ufgw(modality_cost(mag.x_image[batch]), reference, anchor_cost(reference), alpha=0.6, rho=0.1, eps=0.01)

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from magbench.errors import MethodError
+from magbench.graph.adjacency import Adjacency
 from magbench.graph.ppr import ppr
-from magbench.graph.sampling import Neighbours
 from magbench.ot import graph_cost, modality_cost
 from magbench.registry import Registry
 from magbench.regularizers import DistMatch, OptiMAG, PlaceboRewired, PPRPairs, RandomPlan
@@ -59,7 +59,7 @@ def _edges(n: int = 60, seed: int = 0) -> torch.Tensor:
 def test_rewiring_keeps_degrees_and_little_else() -> None:
     edges = _edges()
     wrong = rewire(edges, 60, seed=1)
-    assert (Neighbours.of(wrong, 60).degree == Neighbours.of(edges, 60).degree).all()
+    assert (Adjacency.of(wrong, 60).degree == Adjacency.of(edges, 60).degree).all()
     assert not (wrong[0] == wrong[1]).any()
     pairs, others = (set(map(tuple, e.t().tolist())) for e in (edges, wrong))
     assert len(others) == len(pairs)
@@ -148,15 +148,24 @@ def test_pair_stress_is_scale_free_and_zero_where_the_distances_fit() -> None:
     assert float((cost.detach() * gradient).sum()) == pytest.approx(0.0, abs=1e-9)
 
 
-def test_pairs_without_edges_modalities_or_the_whole_graph(make_context: Any) -> None:
+def test_pairs_without_edges_or_modalities(make_context: Any) -> None:
     empty = torch.empty(2, 0, dtype=torch.int64)
     assert _value(PPRPairs(), make_context(edge_index=empty)) == 0.0
     observed = {m: torch.zeros(60, dtype=torch.bool) for m in ("text", "image")}
     loss, _ = PPRPairs()(make_context(observed=observed))
     assert float(loss.detach()) == 0.0
     assert loss.requires_grad
-    with pytest.raises(MethodError, match="full-batch"):
-        PPRPairs()(make_context(node_ids=torch.arange(1, 61)))
+
+
+def test_pairs_of_a_mini_batch_have_the_weights_of_the_whole_graph(make_context: Any) -> None:
+    ctx, whole = make_context(node_ids=torch.arange(40, 100)), _edges(100, seed=2)
+    pairs = PPRPairs()
+    with pytest.raises(MethodError, match="prepare"):
+        pairs(ctx)
+    pairs.prepare(whole, 100)
+    diffusion = ppr(whole, 100).block(ctx.node_ids)
+    expected = torch.stack([pair_stress(z, diffusion) for z in ctx.z.values()]).mean()
+    assert _value(pairs, ctx) == pytest.approx(float(expected.detach()), rel=1e-5)
 
 
 @pytest.mark.parametrize("name", REGISTRY.suite("optimag-components").method_strings)

@@ -50,7 +50,7 @@ def test_the_long_table(finished: Path) -> None:
 
 def test_the_table_is_mean_and_std_over_seeds(finished: Path) -> None:
     stored = read_cells(finished)
-    table = results_table([cell.record for cell in stored], "accuracy").set_index("method")
+    table = results_table(stored, "accuracy").set_index("method")
     values = [cell.record.value("accuracy") for cell in stored if cell.record.method.name == "mlp"]
     assert table.loc["mlp", "mean"] == pytest.approx(np.mean(values))
     assert table.loc["mlp", "std"] == pytest.approx(np.std(values, ddof=1))

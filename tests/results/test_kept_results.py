@@ -9,11 +9,12 @@ import pytest
 
 from magbench import paths
 from magbench.data.load import load_dataset
+from magbench.data.mag import MAG
 from magbench.metrics import METRICS
 from magbench.registry import Registry
 from magbench.results.keep import kept_predictions
 from magbench.results.record import parse_record
-from magbench.tasks.base import make_task
+from magbench.tasks.base import Task, make_task
 
 FILES = sorted((paths.PACKAGE.parent / "leaderboard" / "runs").glob("*/*/*.jsonl"))
 
@@ -28,15 +29,24 @@ def test_kept_predictions_give_the_kept_scores(folder: Path) -> None:
     spec = registry.task(f"{folder.parent.name}/{folder.name}")
     mag = load_dataset(registry.dataset(spec.dataset))
     task = make_task(spec)
-    labels = np.asarray(mag[spec.label])
     for path in sorted(folder.glob("*.jsonl")):
         arrays = kept_predictions(path.with_name(path.name.removesuffix(".jsonl") + ".npz"))
         for line in path.read_text(encoding="utf-8").splitlines():
             record = parse_record(line, str(path))
-            nodes, classes = (arrays[f"{kind}_{record.protocol}_{record.seed}"] for kind in ("nodes", "classes"))
             assert record.dataset.sha256 == mag.fingerprint()
             assert record.task.hash == spec.digest()
-            assert np.array_equal(np.sort(nodes), task.split(mag, record.seed).test), (path.name, record.seed)
+            compared = _compared(task, mag, arrays, f"{record.protocol}_{record.seed}", record.seed)
             for score in record.scores:
-                found = METRICS[score.metric](labels[nodes], classes.astype(np.int64))
+                found = METRICS[score.metric](*compared)
                 assert found == pytest.approx(score.value, abs=1e-12), (path.name, record.seed, score.metric)
+
+
+def _compared(task: Task, mag: MAG, arrays: dict[str, np.ndarray], end: str, seed: int) -> tuple[np.ndarray, ...]:
+    """What the metrics take: true and predicted classes of the seed's test nodes, or the counts of each test edge."""
+    if task.design == "fixed":
+        counts = arrays[f"above_{end}"], arrays[f"equal_{end}"]
+        assert len(counts[0]) == task.split(mag).test.shape[1]
+        return counts
+    nodes, classes = arrays[f"nodes_{end}"], arrays[f"classes_{end}"]
+    assert np.array_equal(np.sort(nodes), task.split(mag, seed).test), end
+    return np.asarray(mag[task.spec.label])[nodes], classes.astype(np.int64)

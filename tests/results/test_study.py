@@ -14,7 +14,7 @@ from magbench.errors import RecordError, SpecError
 from magbench.registry import Registry
 from magbench.results.frame import read_cells
 from magbench.results.study import CELLS, KeptStudy, StudyCell, keep_study, merge, plan_of, read_rows, read_studies
-from magbench.specs import Suite
+from magbench.suites import Suite
 
 SUITE = """
 name = "small-study"

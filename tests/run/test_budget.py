@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from lab import Lab, cells
 
-from magbench.run.estimate import Estimate, estimates, spent_seconds
+from magbench.run.estimate import Estimates, spent_seconds
 from magbench.run.request import make_request
 
 SUITE = """
@@ -122,11 +122,15 @@ def test_cells_with_other_options_are_judged_by_those_that_ran(lab: Lab, finishe
 
 
 def test_nothing_is_known_of_nothing(lab: Lab, finished: Path) -> None:
-    assert estimates([]) == {}
     with lab.environment():
-        found = make_request(tasks=["nc/toy"], methods=["mlp", "gat"], protocol="short@1").plan(finished)
-        known = estimates(found)
-    assert isinstance(known["node_classification/toy@1", "mlp"], Estimate)
+        request = make_request(tasks=["nc/toy"], methods=["mlp", "gat"], protocol="short@1")
+        found = request.plan(finished)
+        known, nothing = (Estimates(request.registry, folder) for folder in (finished, finished / "nowhere"))
+        mlp, katz = found[0], dataclasses.replace(found[0], method="katz")
+        assert known.of(mlp) is not None
+        assert known.of(mlp).exact
+        assert not nothing.of(mlp).exact  # the kept results have it on other tasks
+        assert nothing.of(dataclasses.replace(katz, task="node_classification/toy@1")) is None
     assert spent_seconds(found) == spent_seconds(cell for cell in found if cell.method == "mlp") > 0
     assert spent_seconds([dataclasses.replace(cell, out="nowhere") for cell in found]) == 0
 

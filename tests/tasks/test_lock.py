@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
+from magbench import paths
 from magbench.errors import SpecError
 from magbench.registry import Registry
-from magbench.tasks.lock import current_lock, merged, read_lock, to_toml
+from magbench.tasks.lock import current_lock, main, merged, read_lock, to_toml
+
+PACKAGE_BASELINES = paths.content("baselines")
 
 
 def test_every_shipped_task_is_locked_and_unchanged() -> None:
-    lock, current = read_lock(), current_lock(Registry.default())
-    assert set(current) <= set(lock)
-    assert merged(lock, current) == lock
+    registry, lock = Registry.default(), read_lock()
+    current = current_lock(registry)
+    with_data = {task.versioned_id for task in registry.tasks.values() if not registry.dataset(task.dataset).mirrors}
+    assert with_data <= set(current)
+    assert with_data <= set(lock)
+    assert merged(lock, {name: entry for name, entry in current.items() if name in lock}) == lock
+
+
+def test_tasks_on_data_that_are_not_here_are_left_out_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MAGBENCH_HOME", str(tmp_path))
+    tasks = tmp_path / "tasks"
+    shutil.copytree(paths.content("tasks"), tasks)
+    monkeypatch.setattr(paths, "content", lambda kind: tasks if kind == "tasks" else PACKAGE_BASELINES)
+    before = (tasks / "LOCK.toml").read_text()
+    assert "node_classification/movies@1" not in current_lock(Registry.default())
+    assert main() == 0
+    assert (tasks / "LOCK.toml").read_text() == before
+    said = capsys.readouterr().err
+    assert "magbench data get movies`): link_prediction/movies@1, node_classification/movies" in said
 
 
 def test_an_edited_task_needs_a_new_version() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from magbench.errors import DataError
-from magbench.graph.splits import random_keys, stratified_split
+from magbench.graph.splits import magb_split, official_split, random_keys, stratified_split
 
 RULE = {"val": 0.2, "test": 0.2, "min_class_size": 5}
 
@@ -49,3 +49,26 @@ def test_a_node_is_tested_as_often_as_any_other() -> None:
     for seed in range(2000):
         counts[stratified_split(labels, seed, **RULE).test] += 1
     assert abs(counts - 400).max() < 4.5 * 17.9
+
+
+def test_magbs_split_is_one_permutation_of_numpys_frozen_generator() -> None:
+    labels = np.zeros(10, dtype=np.int64)
+    split = magb_split(labels, train=0.6, val=0.2)
+    # np.random.seed(42); np.random.permutation(10) has given this order since numpy 1.0: 8 1 5 0 7 2 | 9 4 | 3 6
+    assert split.train.tolist() == [0, 1, 2, 5, 7, 8]
+    assert split.val.tolist() == [4, 9]
+    assert split.test.tolist() == [3, 6]
+    labels[[9, 3]] = -1
+    assert magb_split(labels, train=0.6, val=0.2).val.tolist() == [4]
+    assert magb_split(labels, train=0.6, val=0.2).test.tolist() == [6]
+
+
+def test_an_official_split_leaves_out_what_has_no_label() -> None:
+    labels = np.array([0, 1, -1, 1, -1, 0])
+    parts = {"train": np.array([5, 2, 0]), "val": np.array([3]), "test": np.array([4, 1])}
+    split = official_split(labels, parts, "x@1")
+    assert [part.tolist() for part in (split.train, split.val, split.test)] == [[0, 5], [3], [1]]
+    with pytest.raises(DataError, match=r"x@1 brings no labelled nodes for test; found \['train', 'val'\]"):
+        official_split(labels, {"train": parts["train"], "val": parts["val"]}, "x@1")
+    with pytest.raises(DataError, match="for val"):
+        official_split(labels, {**parts, "val": np.array([2])}, "x@1")

@@ -15,6 +15,7 @@ from magbench.errors import MethodError
 from magbench.regularizers import DAGR, OptiMAG
 from magbench.regularizers.base import Context, Regularizer
 from magbench.tasks.views import NodeClassificationView
+from magbench.train.loop import encode
 from magbench.train.method import EncoderMethod
 
 
@@ -83,7 +84,7 @@ def test_early_stopping_keeps_the_best_checkpoint(view: NodeClassificationView) 
     assert method.outcome.epoch == next(row["epoch"] for row in history if row["val_accuracy"] == best)
     assert history[-1]["epoch"] < 300 and history[-1]["epoch"] - method.outcome.epoch >= 50
     with torch.no_grad():
-        _, logits = method.model(view.x, view.edge_index, view.observed)
+        logits = method.network.head(encode(method.network, view).h)
     assert (logits[view.val].argmax(1) == view.y[view.val]).double().mean().item() == best
 
 

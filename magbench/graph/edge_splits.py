@@ -1,0 +1,65 @@
+"""Edge splits: which edges of an undirected graph train, validate and test, each edge once.
+
+The edges are the unique pairs u < v; an edge never stands in one part while its reverse stands in another. A held-out
+edge is a *query*: one end, drawn at random, is the source that asks, the other the target to be found.
+
+One stream of raw draws (:mod:`magbench.graph.splits`) gives, for E edges in ascending order: draws 0 … E-1 their random
+order, the next E which end asks (the top bit). Whoever needs more draws starts at :data:`DRAWS_PER_EDGE` times E.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from magbench.errors import DataError
+from magbench.graph.splits import Index, parts_digest, random_keys
+
+DRAWS_PER_EDGE = 2
+
+
+@dataclass(frozen=True, eq=False)
+class EdgeSplit:
+    """Edges of the three parts, int64 [2, e] each: row 0 the source, row 1 the target. Training edges have u < v."""
+
+    train: Index
+    val: Index
+    test: Index
+
+    def digest(self) -> str:
+        """sha256 (hex) over the edges of the three parts."""
+        return parts_digest(self.train.T, self.val.T, self.test.T)
+
+
+def undirected_edges(edge_index: NDArray[np.int64], num_nodes: int) -> Index:
+    """The unique pairs u < v of ``edge_index`` (int64 [2, E'], any directions), ascending; self-loops are left out."""
+    low, high = edge_index.min(axis=0), edge_index.max(axis=0)
+    keys = np.unique((low * num_nodes + high)[low != high])
+    return np.stack([keys // max(num_nodes, 1), keys % max(num_nodes, 1)])
+
+
+def random_edge_split(edges: Index, seed: int, *, val: float, test: float) -> EdgeSplit:
+    """Draw ``round(share · E)`` edges for testing, as many by ``val`` for validation; the rest train.
+
+    Args:
+        edges: int64 [2, E], as :func:`undirected_edges` gives them.
+        seed: seed of the draw.
+        val: share of the edges for validation.
+        test: share of the edges for testing.
+
+    Raises:
+        DataError: too few edges for one of each part.
+    """
+    count = edges.shape[1]
+    num_test, num_val = round(test * count), round(val * count)
+    if min(num_test, num_val, count - num_test - num_val) < 1:
+        raise DataError(f"{count} edges are too few to train, validate and test on.")
+    order = np.argsort(random_keys(count, seed), kind="stable")
+    ends = edges.copy()
+    swapped = (random_keys(count, seed, start=count) >> np.uint64(63)).astype(bool)
+    ends[:, swapped] = ends[::-1, swapped]
+    parts = np.split(order, [num_test, num_test + num_val])
+    test_ids, val_ids, train_ids = (np.sort(part) for part in parts)
+    return EdgeSplit(edges[:, train_ids], ends[:, val_ids], ends[:, test_ids])

@@ -1,0 +1,124 @@
+"""Metrics of ranks: where the right candidate stands among a query's candidates.
+
+A query is kept as two counts: ``above``, the wrong candidates that score higher than the right one, and ``equal``,
+those that score the same. Its rank is the mean of the optimistic and the pessimistic one (the *realistic* rank), so
+that a method that gives every candidate the same score gains nothing:
+
+    rank = 1 + above + equal / 2
+
+``mrr`` is the mean of 1 / rank; ``hits_at_k`` the share of queries with rank <= k, which with one right candidate a
+query is ``recall_at_k``. Counts are made by :func:`count_above_equal`, some rows at a time.
+
+Source: Berrendorf et al., "On the ambiguity of rank-based evaluation of entity alignment or link prediction methods"
+(2020), section 3.1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from magbench.errors import MethodError
+from magbench.metrics.base import Metric
+
+_CHUNK_CELLS = 4_000_000
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int32]
+
+
+def count_above_equal(scores: ArrayLike, right: ArrayLike) -> tuple[Counts, Counts]:
+    """Count in each row the entries above and equal to the right one, itself left out.
+
+    Args:
+        scores: float [Q, C], one row a query; higher is better.
+        right: int [Q], the column of the right candidate.
+
+    Returns:
+        ``above`` and ``equal``, int32 [Q].
+
+    Raises:
+        MethodError: for scores that are NaN or of another shape.
+
+    >>> count_above_equal([[0.2, 0.9, 0.2, 0.1]], [0])
+    (array([1], dtype=int32), array([1], dtype=int32))
+    """
+    table, columns = np.asarray(scores), np.asarray(right, dtype=np.int64)
+    if table.ndim != 2 or len(table) != len(columns):
+        raise MethodError(
+            f"scores have shape {list(table.shape)}; expected one row for each of {len(columns)} queries."
+        )
+    above, equal = np.empty(len(table), dtype=np.int32), np.empty(len(table), dtype=np.int32)
+    step = max(1, _CHUNK_CELLS // max(1, table.shape[1]))
+    for start in range(0, len(table), step):
+        rows = slice(start, start + step)
+        part = table[rows]
+        broken = np.isnan(part).any(axis=1)
+        if broken.any():
+            raise MethodError(f"scores of query {start + int(broken.argmax())} hold NaN, which has no rank.")
+        own = np.take_along_axis(part, columns[rows, None], axis=1)
+        above[rows] = np.count_nonzero(part > own, axis=1)
+        equal[rows] = np.count_nonzero(part == own, axis=1) - 1
+    return above, equal
+
+
+def realistic_ranks(above: ArrayLike, equal: ArrayLike) -> Floats:
+    """float64 [Q], ``1 + above + equal / 2``.
+
+    Raises:
+        MethodError: for counts that are negative, no integers, empty, or of two shapes.
+
+    >>> realistic_ranks([0, 2], [0, 3])
+    array([1. , 4.5])
+    """
+    counts = [np.asarray(values) for values in (above, equal)]
+    for name, values in zip(("above", "equal"), counts, strict=True):
+        if values.ndim != 1 or values.size == 0 or values.shape != counts[0].shape:
+            raise MethodError(f"{name} has shape {values.shape}; expected one count for each of at least one query.")
+        if values.dtype.kind not in "iu" or values.min() < 0:
+            raise MethodError(f"{name} holds {values.dtype} from {values.min()}; expected integers from 0 up.")
+    return 1.0 + counts[0].astype(np.float64) + counts[1].astype(np.float64) / 2.0
+
+
+def reciprocal_ranks(above: ArrayLike, equal: ArrayLike) -> Floats:
+    """float64 [Q], 1 / rank; raises as :func:`realistic_ranks`."""
+    return 1.0 / realistic_ranks(above, equal)
+
+
+def hits(above: ArrayLike, equal: ArrayLike, k: int) -> Floats:
+    """float64 [Q], 1 where rank <= k, else 0; raises as :func:`realistic_ranks`."""
+    return (realistic_ranks(above, equal) <= k).astype(np.float64)
+
+
+def mrr(above: ArrayLike, equal: ArrayLike) -> float:
+    """Mean reciprocal rank.
+
+    >>> mrr([0, 3], [0, 0])
+    0.625
+    """
+    return float(reciprocal_ranks(above, equal).mean())
+
+
+def hits_at_k(above: ArrayLike, equal: ArrayLike, k: int) -> float:
+    """Share of queries with rank <= k.
+
+    >>> hits_at_k([0, 3, 0], [0, 0, 1], k=1)
+    0.3333333333333333
+    """
+    return float(hits(above, equal, k).mean())
+
+
+recall_at_k = hits_at_k
+"""With one right candidate a query, recall@k is hits@k."""
+
+
+def _hits_metric(k: int) -> Metric:
+    items: Callable[[ArrayLike, ArrayLike], Floats] = partial(hits, k=k)
+    return Metric(f"hits@{k}", 1, True, (0.0, 1.0), partial(hits_at_k, k=k), items)
+
+
+MRR = Metric("mrr", version=1, higher_is_better=True, bounds=(0.0, 1.0), function=mrr, items=reciprocal_ranks)
+HITS_AT_1, HITS_AT_3, HITS_AT_10 = (_hits_metric(k) for k in (1, 3, 10))

@@ -1,0 +1,400 @@
+"""The published layouts, as miniatures: what goes in comes out as a MAG, and what does not fit is named."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from data import miniatures
+from data.conftest import picture
+from data.dgl_writer import Graph, file_bytes
+from data.miniatures import LABELS, NO_PICTURE, NO_TEXT, NODES, WRITERS, edges, features
+
+from magbench import paths
+from magbench.data.convert import Conversion, convert, count_published, quoted_convention
+from magbench.data.formats import magb
+from magbench.data.load import load_dataset
+from magbench.data.locate import local_sources
+from magbench.data.mag import MAG, simple_undirected
+from magbench.data.store import verify_store
+from magbench.errors import DataError
+from magbench.specs import DatasetSpec
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MAGBENCH_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+def convert_folder(spec: DatasetSpec, folder: Path, *sets: str) -> Conversion:
+    mirror, sources = local_sources(spec, folder, sets)
+    return convert(spec, mirror, sources, paths.home() / "datasets" / spec.id)
+
+
+def made(name: str, tmp_path: Path) -> tuple[DatasetSpec, Conversion]:
+    folder = WRITERS[name](tmp_path / "repo")
+    spec = miniatures.spec(name, tmp_path)
+    return spec, convert_folder(spec, folder)
+
+
+@pytest.mark.parametrize("name", list(WRITERS))
+def test_every_layout_becomes_a_mag(name: str, tmp_path: Path) -> None:
+    spec, conversion = made(name, tmp_path)
+    mag = load_dataset(spec)
+    assert mag.validate()
+    verify_store(conversion.folder)
+    assert torch.equal(mag.edge_index, simple_undirected(torch.from_numpy(edges()), NODES))
+    assert [bool(has) for has in mag.has_text] == [node != NO_TEXT for node in range(NODES)]
+    assert [bool(has) for has in mag.has_image] == [node != NO_PICTURE for node in range(NODES)]
+    assert mag.texts[NO_TEXT] is None
+    assert not mag.x_text[NO_TEXT].any()
+    assert not mag.x_image[NO_PICTURE].any()
+    pictures = [None if node == NO_PICTURE else picture(8 * node) for node in range(NODES)]
+    assert [mag.images.bytes(node) for node in range(NODES)] == pictures
+
+
+def rows(mag: MAG, modality: str, expected: np.ndarray, missing: int) -> None:
+    expected = expected.astype("<f4").copy()
+    expected[missing] = 0
+    np.testing.assert_array_equal(mag[f"x_{modality}"], expected)
+
+
+def test_magb_gives_labels_their_names_and_every_feature_set(tmp_path: Path) -> None:
+    spec, conversion = made("movies", tmp_path)
+    mag = load_dataset(spec)
+    assert mag.y.tolist() == LABELS.tolist()
+    assert mag.classes == {"y": ("kind 0", "kind 1", "kind 2")}
+    assert mag.texts[3] == miniatures.text_of(3)
+    assert list(conversion.meta.features) == ["roberta+clip-l14", "llama3.2-1b+clip-l14", "llama3.1-8b+clip-l14"]
+    rows(mag, "text", features(4, 1), NO_TEXT)
+    rows(mag, "image", features(6, 3), NO_PICTURE)
+    joint = load_dataset(spec, "llama3.1-8b+clip-l14")
+    rows(joint, "text", features(8, 4, "<f8")[:, :4], NO_TEXT)
+    rows(joint, "image", features(8, 4, "<f8")[:, 4:], NO_PICTURE)
+
+
+def test_counts_are_always_those_of_the_file_and_of_the_mag(tmp_path: Path) -> None:
+    _, conversion = made("movies", tmp_path)
+    stored, loops = edges().shape[1], 1
+    unique = len({frozenset(pair) for pair in edges().T.tolist() if pair[0] != pair[1]})
+    published = conversion.meta.published
+    assert published is not None
+    assert (published.directed_edges, published.self_loops) == (stored, loops)
+    assert (published.undirected_edges, published.isolated) == (unique, 1)
+    assert conversion.meta.counts.model_dump() == {
+        "nodes": NODES,
+        "directed_edges": 2 * unique,
+        "self_loops": 0,
+        "undirected_edges": unique,
+    }
+    assert "counts unique undirected edges in both directions" in conversion.notes[0]
+
+
+def test_the_convention_behind_a_quoted_number() -> None:
+    graph = count_published(np.array([[0, 1, 2, 2], [1, 0, 2, 3]]), 6)
+    assert (graph.directed_edges, graph.self_loops, graph.undirected_edges, graph.isolated) == (4, 1, 2, 2)
+    assert quoted_convention(graph, 2) == "unique undirected edges"
+    assert quoted_convention(graph, 4) == "unique undirected edges in both directions"
+    assert quoted_convention(graph, 8) == "stored directed edges with all reverse ones added"
+    assert quoted_convention(graph, 7) is None
+
+
+@pytest.mark.parametrize("name", ["movies", "reddit-s"])
+def test_a_magb_graph_can_be_made_again_from_its_table(name: str, tmp_path: Path) -> None:
+    spec = miniatures.spec(name, tmp_path)
+    _, sources = local_sources(spec, WRITERS[name](tmp_path / "repo"))
+    published = magb.read(sources.files, spec)
+    order = np.lexsort(published.edge_index[::-1])
+    np.testing.assert_array_equal(published.rebuilt, published.edge_index[:, order])
+
+
+def test_a_table_that_tells_another_graph_is_reported(tmp_path: Path) -> None:
+    folder = WRITERS["movies"](tmp_path / "repo")
+    other = edges()
+    other[:, 0] = 20, 3
+    (folder / "MoviesGraph.pt").write_bytes(file_bytes(Graph(NODES, other, {"label": LABELS})))
+    notes = convert_folder(miniatures.spec("movies", tmp_path), folder).notes
+    assert any("has 1 edges that the file lacks, and lacks 1 of its" in note for note in notes)
+
+
+def test_mmag_keeps_five_captions_and_stored_masks(tmp_path: Path) -> None:
+    folder = miniatures.write_mmag(tmp_path, masks=True, archive=False)
+    spec = miniatures.spec("flickr30k", tmp_path)
+    convert_folder(spec, folder)
+    mag = load_dataset(spec)
+    assert mag.references[3] == [f"{miniatures.text_of(3)} {k}" for k in range(1, 6)]
+    assert mag.references[NO_TEXT] is None
+    assert mag.texts[3] == mag.references[3][0]
+    assert mag.official["val"].tolist() == list(range(0, NODES, 5))
+    assert mag.official["test"].tolist() == list(range(1, NODES, 5))
+    assert len(mag.official["train"]) == 18
+    assert mag.classes == {}
+    rows(mag, "text", features(4, 1, "<f2"), NO_TEXT)
+
+
+def test_ids_that_name_pictures_are_unique(tmp_path: Path) -> None:
+    folder = miniatures.write_mmag(tmp_path)
+    edit_csv(folder / "Flickr30k.csv", lambda table: table.assign(id="1"))
+    with pytest.raises(DataError, match="found the id '1' more than once"):
+        convert_folder(miniatures.spec("flickr30k", tmp_path), folder)
+
+
+def test_mmgraph_node_classification(tmp_path: Path) -> None:
+    spec, _ = made("ele-fashion", tmp_path)
+    mag = load_dataset(spec)
+    expected = LABELS.copy()
+    expected[[3, 4]] = -1
+    assert mag.y.tolist() == expected.tolist()
+    assert {part: len(nodes) for part, nodes in mag.official.items()} == {"train": 18, "val": 3, "test": 9}
+    assert sorted(torch.cat(list(mag.official.values())).tolist()) == list(range(NODES))
+    assert mag.texts[8] == miniatures.text_of(8)
+    rows(mag, "image", features(8, 10)[:, 4:], NO_PICTURE)
+
+
+def test_mmgraph_links(tmp_path: Path) -> None:
+    spec, _ = made("sports", tmp_path)
+    official = load_dataset(spec).official
+    np.testing.assert_array_equal(official["train_edges"], edges()[:, :30])
+    np.testing.assert_array_equal(official["test_edges"], edges()[:, 34:])
+    assert official["val_negatives"].shape == (4, 7)
+    assert official["test_negatives"].tolist()[0] == list(range(7))
+    rows(load_dataset(spec, "t5-dino"), "text", features(8, 13)[:, :4], NO_TEXT)
+
+
+@pytest.mark.parametrize("copy", ["repository", "data set", "renamed"])
+def test_a_users_folder_may_be_the_repository_or_the_data_set(copy: str, tmp_path: Path) -> None:
+    folder = WRITERS["movies"](tmp_path / "repo")
+    spec = miniatures.spec("movies", tmp_path)
+    given = {"repository": folder.parent, "data set": folder, "renamed": tmp_path / "mine"}[copy]
+    if copy == "renamed":
+        folder.rename(given)
+    assert convert_folder(spec, given).meta.counts.nodes == NODES
+
+
+def test_features_and_pictures_can_be_added_later(tmp_path: Path) -> None:
+    folder = WRITERS["movies"](tmp_path / "repo")
+    spec = miniatures.spec("movies", tmp_path)
+    archive = (folder / "MoviesImages.tar.gz").rename(tmp_path / "later.tar.gz")
+    first = convert_folder(spec, folder, "roberta+clip-l14")
+    assert load_dataset(spec).images is None
+    assert load_dataset(spec).has_image.all()
+    archive.rename(folder / "MoviesImages.tar.gz")
+    second = convert_folder(spec, folder, "llama3.2-1b+clip-l14")
+    assert list(second.meta.features) == ["roberta+clip-l14", "llama3.2-1b+clip-l14"]
+    verify_store(first.folder)
+    mag = load_dataset(spec)
+    assert mag.images.bytes(3) == picture(24)
+    assert not mag.has_image[NO_PICTURE]
+    once = load_dataset(spec, "llama3.2-1b+clip-l14").fingerprint()
+    assert once != mag.fingerprint()
+
+
+def test_files_of_another_release_are_not_mixed_in(tmp_path: Path) -> None:
+    folder = WRITERS["movies"](tmp_path / "repo")
+    spec = miniatures.spec("movies", tmp_path)
+    convert_folder(spec, folder, "roberta+clip-l14")
+    (folder / "MoviesGraph.pt").write_bytes(file_bytes(Graph(NODES, edges()[:, 1:], {"label": LABELS})))
+    with pytest.raises(DataError, match=r"another graph than .*movies@1, so they are of another release"):
+        convert_folder(spec, folder, "llama3.2-1b+clip-l14")
+
+
+def test_rows_of_zeros_or_nan_are_missing_features(tmp_path: Path) -> None:
+    folder = WRITERS["movies"](tmp_path / "repo")
+    values = features(4, 1)
+    values[2], values[5, 1], values[6, 0], values[8, 3] = 0, np.nan, np.inf, -np.inf
+    np.save(folder / "TextFeature" / "Movies_roberta_base_512_mean.npy", values)
+    spec = miniatures.spec("movies", tmp_path)
+    notes = convert_folder(spec, folder).notes
+    assert any("2 rows are zero or NaN" in note for note in notes)
+    assert any("2 infinite values became ±65504" in note for note in notes)
+    assert (load_dataset(spec).x_text[6, 0], load_dataset(spec).x_text[8, 3]) == (65504, -65504)
+    assert np.flatnonzero(~load_dataset(spec).has_text).tolist() == [2, 5, NO_TEXT]
+    assert np.flatnonzero(~load_dataset(spec, "llama3.2-1b+clip-l14").has_text).tolist() == [NO_TEXT]
+
+
+def test_fortran_order_and_bfloat16_features(tmp_path: Path) -> None:
+    folder = WRITERS["movies"](tmp_path / "repo")
+    np.save(folder / "TextFeature" / "Movies_roberta_base_512_mean.npy", np.asfortranarray(features(4, 1)))
+    spec = miniatures.spec("movies", tmp_path)
+    convert_folder(spec, folder)
+    rows(load_dataset(spec), "text", features(4, 1), NO_TEXT)
+    base = WRITERS["ele-fashion"](tmp_path / "mm")
+    torch.save(torch.from_numpy(features(8, 10)).bfloat16(), base / "clip_feat.pt")
+    other = miniatures.spec("ele-fashion", tmp_path)
+    convert_folder(other, base)
+    half = torch.from_numpy(features(8, 10)).bfloat16().float().numpy()
+    rows(load_dataset(other), "text", half[:, :4], NO_TEXT)
+
+
+def edit_csv(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    change(frame).to_csv(path, index=False)
+
+
+def graph(num_nodes: int, **ndata: np.ndarray) -> bytes:
+    return file_bytes(Graph(num_nodes, edges(), ndata))
+
+
+Damage = Callable[[Path], object]
+NPY = "TextFeature/Movies_roberta_base_512_mean.npy"
+MOVIES: dict[str, tuple[Damage, str]] = {
+    "rows": (
+        lambda f: edit_csv(f / "Movies.csv", lambda t: t.iloc[:-1]),
+        r"MoviesGraph\.pt: found 30 nodes, expected 29 \(the rows of .*Movies\.csv\)",
+    ),
+    "text": (
+        lambda f: edit_csv(f / "Movies.csv", lambda t: t.rename(columns={"text": "words"})),
+        r"Movies\.csv: found the columns \['id', 'words', .*expected text or title \+ description for the text.*TOML",
+    ),
+    "labels differ": (
+        lambda f: (f / "MoviesGraph.pt").write_bytes(graph(NODES, label=LABELS[::-1].copy())),
+        r"found label 2 for node 0, but 0 in .*Movies\.csv; 20 nodes differ",
+    ),
+    "class range": (
+        lambda f: (
+            (f / "MoviesGraph.pt").write_bytes(graph(NODES, label=LABELS + 1)),
+            edit_csv(f / "Movies.csv", lambda t: t.drop(columns="label")),
+        ),
+        r"found labels 1 to 3, allowed -1 \(unlabelled\) to 2",
+    ),
+    "no labels": (
+        lambda f: (
+            (f / "MoviesGraph.pt").write_bytes(graph(NODES)),
+            edit_csv(f / "Movies.csv", lambda t: t.drop(columns="label")),
+        ),
+        "found the node data .* expected 'label' in one of them",
+    ),
+    "feature rows": (
+        lambda f: np.save(f / NPY, features(4, 1)[:-1]),
+        r"roberta_base_512_mean\.npy: found 29 rows, expected 30 \(the nodes of the graph\)",
+    ),
+    "feature width": (lambda f: np.save(f / NPY, features(5, 1)), "found 5 columns, expected 4"),
+    "integers": (lambda f: np.save(f / NPY, np.ones((NODES, 4), int)), r"found int64 \[30, 4\], expected one matrix"),
+    "objects": (
+        lambda f: np.save(f / NPY, np.array([{}] * NODES), allow_pickle=True),
+        "is no readable feature file: .*objects in dtype",
+    ),
+    "all zero": (lambda f: np.save(f / NPY, np.zeros((NODES, 4), "<f4")), "found nothing but zero rows"),
+    "not a graph": (lambda f: torch.save({}, f / "MoviesGraph.pt"), "MoviesGraph.pt: not a readable DGL graph file"),
+    "graph missing": (
+        lambda f: (f / "MoviesGraph.pt").unlink(),
+        r"graph: 'Movies/MoviesGraph\.pt' or 'Movies/\*Graph\.pt' is missing; found Movies\.csv",
+    ),
+    "ambiguous": (
+        lambda f: ((f / "Movies.csv").rename(f / "A.csv"), (f / "B.csv").write_text("a\n")),
+        r"'Movies/\*\.csv' matches 2 files: Movies/A\.csv, Movies/B\.csv; expected one",
+    ),
+    "archive": (
+        lambda f: os.truncate(f / "MoviesImages.tar.gz", 300),
+        r"Images\.tar\.gz cannot be read as a tar archive",
+    ),
+    "no csv": (
+        lambda f: (f / "Movies.csv").write_bytes(b"\xff\xfe\x00\x01"),
+        r"Movies\.csv cannot be read as a CSV table",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", list(MOVIES))
+def test_what_does_not_fit_in_magb_is_named_and_nothing_is_written(case: str, tmp_path: Path, home: Path) -> None:
+    damage, message = MOVIES[case]
+    folder = WRITERS["movies"](tmp_path / "repo")
+    damage(folder)
+    with pytest.raises(DataError, match=message):
+        convert_folder(miniatures.spec("movies", tmp_path), folder)
+    assert not list(home.glob("datasets/*"))
+    assert not list(home.glob("datasets/.*"))
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, ...]:
+        return (os.system, ("touch /tmp/magbench-evil",))
+
+
+FASHION: dict[str, tuple[Damage, str]] = {
+    "pickle": (
+        lambda f: torch.save(Evil(), f / "split.pt"),
+        r"split\.pt is no torch file of tensors.*Nothing else is unpickled",
+    ),
+    "damaged": (lambda f: os.truncate(f / "split.pt", 100), r"split\.pt is no torch file"),
+    "edges": (
+        lambda f: torch.save(torch.ones(3, 4, dtype=torch.long), f / "nc_edges-nodeid.pt"),
+        r"edges \[3, 4\], expected \[E, 2\]",
+    ),
+    "edge range": (
+        lambda f: torch.save([[0, 30]], f / "nc_edges-nodeid.pt"),
+        "edges 0 to 30, allowed node numbers 0 to 29",
+    ),
+    "ragged": (
+        lambda f: torch.save([[0, 3], [1]], f / "nc_edges-nodeid.pt"),
+        "found edges that are no array of integers",
+    ),
+    "labels": (lambda f: torch.save([0] * 29, f / "labels-w-missing.pt"), r"found \[29\] labels, expected \[30\]"),
+    "split keys": (
+        lambda f: torch.save({"train": torch.ones(1)}, f / "split.pt"),
+        r"found \['train'\], expected train_idx",
+    ),
+    "overlap": (
+        lambda f: torch.save({k: torch.tensor([1]) for k in ("train_idx", "val_idx", "test_idx")}, f / "split.pt"),
+        "found nodes in two parts",
+    ),
+    "mapping": (
+        lambda f: torch.save({"a": 0, "b": 5}, f / "node_mapping.pt"),
+        r"found 2 entries, e\.g\. .*expected each node",
+    ),
+    "texts": (
+        lambda f: (f.parent / "raw-data/ele-fashion-raw-text.jsonl").write_text('{"id": "X", "text": "a"}\n'),
+        "found no text of any node: ids such as 'X', expected such as 'B00000'",
+    ),
+    "json": (
+        lambda f: (f.parent / "raw-data/ele-fashion-raw-text.jsonl").write_text('{"id": "X"'),
+        "ele-fashion-raw-text.jsonl, line 1: no JSON",
+    ),
+    "record": (
+        lambda f: (f.parent / "raw-data/ele-fashion-raw-text.jsonl").write_text('{"key": "X"}'),
+        r"line 1: found \['key'\], expected id or asin",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", list(FASHION))
+def test_what_does_not_fit_in_mmgraph_is_named(case: str, tmp_path: Path) -> None:
+    damage, message = FASHION[case]
+    folder = WRITERS["ele-fashion"](tmp_path / "repo")
+    damage(folder)
+    with pytest.raises(DataError, match=message):
+        convert_folder(miniatures.spec("ele-fashion", tmp_path), folder)
+    assert not Path("/tmp/magbench-evil").exists()
+
+
+@pytest.mark.parametrize("content", [np.arange(60).reshape(30, 2), torch.arange(60).reshape(30, 2) % 30])
+def test_torch_files_may_hold_arrays_and_tensors(content: object, tmp_path: Path) -> None:
+    from magbench.data.formats.torch_file import integers, load_torch
+
+    torch.save({"a": [content, "text", 3]}, tmp_path / "new.pt")
+    torch.save({"a": [content, "text", 3]}, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    for name in ("new.pt", "old.pt"):
+        found = load_torch(tmp_path / name)["a"]
+        assert found[1:] == ["text", 3]
+        np.testing.assert_array_equal(integers(found[0], tmp_path, "numbers"), np.asarray(content))
+
+
+def test_the_flickr_folder_of_the_fixtures_is_an_mmag_folder() -> None:
+    folder = Path(os.environ.get("MAGBENCH_TEST_DATA", "")) / "Flickr8k1k"
+    if not folder.is_dir():
+        pytest.skip("MAGBENCH_TEST_DATA names no folder with Flickr8k1k/")
+    spec = DatasetSpec.from_toml(paths.content("tasks") / "datasets" / "flickr8k1k.toml")
+    conversion = convert_folder(spec, folder)
+    published = conversion.meta.published
+    assert published is not None
+    assert (published.directed_edges, published.self_loops, published.undirected_edges) == (8180, 1000, 3590)
+    mag = load_dataset(spec)
+    assert mag.counts() == (1000, 7180, 0, 3590)
+    assert all(len(captions) == 5 for captions in mag.references)
+    assert mag.images[999].size == (160, 160)

@@ -1,0 +1,93 @@
+"""The published data sets, as miniatures: imported or fetched on the command line, then run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from data import miniatures
+from data.hub_stub import Hub
+from lab import Lab, cells
+
+
+def add(lab: Lab, name: str) -> None:
+    """The laboratory expects the miniature of `name`."""
+    (lab.tasks / "datasets" / f"{name}.toml").write_text(miniatures.toml(name), encoding="utf-8")
+
+
+def splits(out: Path) -> dict[str, set[tuple[int, ...]]]:
+    """Task name → the sets of test nodes that its cells predict."""
+    import numpy as np
+
+    found: dict[str, set[tuple[int, ...]]] = {}
+    for path in out.glob("**/record.json"):
+        task = json.loads(path.read_text())["task"]["id"].partition("/")[2]
+        with np.load(path.with_name("predictions.npz")) as arrays:
+            found.setdefault(task, set()).add(tuple(sorted(arrays["nodes"].tolist())))
+    return found
+
+
+def test_data_that_are_not_here_are_named_with_the_command_that_gets_them(lab: Lab, tmp_path: Path) -> None:
+    message = lab.run("-t", "nc/toys", "-m", "mlp", "--out", tmp_path / "runs").one_message()
+    assert "`magbench data get toys`" in message
+    assert "`magbench data import toys PATH`" in message
+    assert not (tmp_path / "runs").exists()
+    for command in (("data", "card", "toys"), ("data", "verify", "toys"), ("data", "card", "sports")):
+        assert "magbench data get" in lab.call(*command).one_message()
+    rows = {row["data set"]: row["here"] for row in lab.call("ls", "datasets", "--json").json()["datasets"]}
+    assert (rows["toys@1"], rows["emoji@1"], rows["toy@1"]) == ("no", "yes", "yes")
+
+
+def test_movies_are_imported_and_run_with_drawn_and_fixed_splits(lab: Lab, tmp_path: Path) -> None:
+    add(lab, "movies")
+    folder = miniatures.write_magb(tmp_path / "repo")
+    plain = lab.call("data", "import", "movies", folder)
+    assert plain.code == 0, plain.err
+    unique = len({frozenset(edge) for edge in miniatures.edges().T.tolist() if edge[0] != edge[1]})
+    assert f"1 self-loops, {unique} unique undirected edges, 1 isolated nodes" in plain.out
+    assert "the same edges" in plain.out
+    again = lab.call("data", "import", "movies", folder, "--json").json()
+    assert again["published"]["undirected_edges"] == unique
+    card = lab.call("data", "card", "movies").out
+    assert "as published: " in card
+    assert lab.call("data", "verify", "movies").code == 0
+    out = tmp_path / "runs"
+    outcome = lab.run("-t", "nc/movies", "-t", "nc/movies-magb42", "-m", "mlp", "--seeds", "0,1", "--out", out)
+    assert outcome.code == 0, outcome.err
+    tested = splits(out)
+    assert len(tested["movies"]) == 2
+    assert len(tested["movies-magb42"]) == 1
+
+
+def test_ele_fashion_is_fetched_and_run_on_the_official_split(
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(lab, "ele-fashion")
+    miniatures.write_mmgraph(tmp_path / "repo", "ele-fashion")
+    with Hub(tmp_path / "repo", "mm-graph-org/mm-graph") as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        fetched = lab.call("data", "get", "ele-fashion", "--features", "clip", "--features", "t5-dino", "--images")
+    assert fetched.code == 0, fetched.err
+    assert "features t5-dino: text 4 (T5); image 4 (DINOv2)" in fetched.out
+    assert "pictures: yes; licence Apache-2.0" in fetched.out
+    assert "ele-fashion/clip_feat.pt (0.0 MB)" in fetched.err
+    outcome = lab.run("-t", "nc/ele-fashion", "-m", "mlp", "--seeds", "0,1", "--out", tmp_path / "runs")
+    assert outcome.code == 0, outcome.err
+    assert len(cells(tmp_path / "runs")) == 2
+    (tested,) = splits(tmp_path / "runs")["ele-fashion"]
+    assert not {3, 4} & set(tested)
+
+
+def test_wrong_input_gets_one_message(lab: Lab, tmp_path: Path) -> None:
+    for arguments, expected in (
+        (("get", "emoji"), "ships with magbench"),
+        (("get", "flickr8k1k"), "magbench data import flickr8k1k PATH"),
+        (("get", "toys", "--features", "clipp"), "Unknown feature set 'clipp'"),
+        (("get", "toys", "--mirror", "hf"), "Available: magb, mmag"),
+        (("get", "toys", "--offline"), "without --offline"),
+        (("import", "toys", tmp_path / "none"), "is no folder"),
+        (("import", "toys", tmp_path), "does not hold toys@1. As magb:"),
+        (("import", "toys", tmp_path, "--features", "x"), "Unknown feature set 'x'"),
+    ):
+        assert expected in lab.call("data", *arguments).one_message()
