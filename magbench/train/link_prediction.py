@@ -8,6 +8,7 @@ Validation is the mean reciprocal rank of each validation edge among its fixed n
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 from typing import Literal, cast
 
 import numpy as np
@@ -36,7 +37,8 @@ class LinkPredictionOptions(Options):
 
 
 class LinkPredictionObjective(Objective[LinkPredictionView]):
-    """On the whole graph an epoch is one step, on it without its targets. Regularisers see all training edges."""
+    """On the whole graph an epoch is one pass over the training edges, some of them targets in each step, on the graph
+    without those. Regularisers see all training edges."""
 
     Options = LinkPredictionOptions
     family = "link_prediction"
@@ -46,21 +48,21 @@ class LinkPredictionObjective(Objective[LinkPredictionView]):
         return DECODERS[self.options.decoder](encoder.hidden)
 
     def batches(self, view: LinkPredictionView, generator: torch.Generator) -> Iterator[Batch]:
-        count = view.train.size(1)
-        order = torch.randperm(count, generator=generator)
-        chosen = max(1, round(self.options.target_share * count))
-        targets, rest = view.train[:, order[:chosen]], view.train[:, order[chosen:]]
-        pairs, labels = with_negatives(targets, view.num_nodes, generator)
-        yield Batch(
-            node_ids=torch.arange(view.num_nodes),
-            x=view.x,
-            observed=view.observed,
-            edge_index=torch.cat([rest, rest.flip(0)], dim=1),
-            graph=view.edge_index,
-            y_train=view.y_train,
-            targets=pairs,
-            labels=labels,
-        )
+        order = torch.randperm(view.train.size(1), generator=generator)
+        parts = view.train[:, order].tensor_split(ceil(1 / self.options.target_share), dim=1)
+        for step, targets in enumerate(parts):
+            rest = torch.cat([*parts[:step], *parts[step + 1 :]], dim=1)
+            pairs, labels = with_negatives(targets, view.num_nodes, generator)
+            yield Batch(
+                node_ids=torch.arange(view.num_nodes),
+                x=view.x,
+                observed=view.observed,
+                edge_index=torch.cat([rest, rest.flip(0)], dim=1),
+                graph=view.edge_index,
+                y_train=view.y_train,
+                targets=pairs,
+                labels=labels,
+            )
 
     def samples(
         self, view: LinkPredictionView, sampler: NeighborSampler, features: Features, *, batch_size: int, seed: int

@@ -48,19 +48,25 @@ def pairs(edges: torch.Tensor) -> set[tuple[int, int]]:
 
 
 def test_targets_and_their_reverses_are_not_in_the_messages(view: LinkPredictionView) -> None:
+    """An epoch is a pass over the training edges: each is a target once, in parts of equal size, in another order."""
     objective = LinkPredictionObjective(target_share=0.3)
     generator = torch.Generator().manual_seed(0)
     seen = []
-    for _ in range(5):
-        (batch,) = objective.batches(view, generator)
-        positives = batch.targets[:, batch.labels == 1]
-        assert positives.size(1) == round(0.3 * view.train.size(1)) == (batch.labels == 0).sum()
-        messages, targets = pairs(batch.edge_index), pairs(positives)
-        assert not messages & targets and not messages & pairs(positives.flip(0))
-        assert messages | targets | pairs(positives.flip(0)) == pairs(view.edge_index)
-        assert batch.graph is view.edge_index and (batch.y_train == -1).all()
-        seen.append(frozenset(targets))
-    assert len(set(seen)) == 5
+    for _ in range(3):
+        epoch = []
+        for batch in objective.batches(view, generator):
+            positives = batch.targets[:, batch.labels == 1]
+            assert positives.size(1) == (batch.labels == 0).sum()
+            messages, targets = pairs(batch.edge_index), pairs(positives)
+            assert not messages & targets and not messages & pairs(positives.flip(0))
+            assert messages | targets | pairs(positives.flip(0)) == pairs(view.edge_index)
+            assert batch.graph is view.edge_index and (batch.y_train == -1).all()
+            epoch.append(frozenset(targets))
+        assert len(epoch) == 4
+        assert max(map(len, epoch)) - min(map(len, epoch)) <= 1
+        assert sorted(edge for part in epoch for edge in part) == sorted(pairs(view.train))
+        seen += epoch
+    assert len(set(seen)) == 12
 
 
 def test_negatives_keep_one_end_and_are_seeded(view: LinkPredictionView) -> None:
