@@ -197,10 +197,10 @@ class Repository:
         except Exception as error:  # the library lets its own errors through, those of its HTTP client, and OSErrors
             if isinstance(error, OSError) and error.errno and not isinstance(error, ConnectionError):
                 raise
-            reason = (str(error).splitlines() or [""])[0]
+            reason = (str(error).splitlines() or [""])[0].rstrip(".")
             raise DataError(
                 f"{self.repo}: {what} cannot be fetched from {_endpoint() or 'https://huggingface.co'}: "
-                f"{type(error).__name__}: {reason} Run the command again: it goes on where it stopped."
+                f"{type(error).__name__}: {reason}. Run the command again: it goes on where it stopped."
             ) from error
 
 
