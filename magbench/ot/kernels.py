@@ -1,4 +1,4 @@
-"""NumbaBackend kernels of the unbalanced fused Gromov-Wasserstein solver; numpy arrays in and out, float32 or float64.
+"""Compiled kernels of the unbalanced fused Gromov-Wasserstein solver; numpy arrays in and out, float32 or float64.
 
 The local cost of a linear problem is never formed. With potentials f, g in units of eps, the log kernel is
 phi_i + gamma_j + H_ij, where H ``[N, M]`` is the part of -cost / eps that depends on both ends and phi, gamma hold the
@@ -172,19 +172,6 @@ def asymmetry(C: Array, x: Array) -> float:
             gap[k] -= x[i] * row[k]
         gap[i] += total
     return float(_top(np.abs(gap)))
-
-
-@compiled(fastmath=_SUMS)
-def matvecs(C: Array, x: Array, squares: Array, products: Array) -> None:
-    """squares_i = sum_k C_ik^2 x_k and products_i = sum_k C_ik x_k."""
-    for i in range(C.shape[0]):
-        row = C[i]
-        square, product = x.dtype.type(0.0), x.dtype.type(0.0)
-        for k in range(len(x)):
-            term = row[k] * x[k]
-            product += term
-            square += row[k] * term
-        squares[i], products[i] = square, product
 
 
 @compiled(fastmath={"contract", "nsz"})
@@ -394,30 +381,3 @@ def plan_of(K: Array, a: Array, b: Array, H: Array, M: Array, P: Array, row: Arr
                 mp += p[j] * m[j]
             linear += mp
     return inner, linear
-
-
-@compiled(fastmath=_SUMS)
-def distance(P: Array, p_scale: float, Q: Array, q_scale: float) -> float:
-    """sum |p_scale P - q_scale Q|."""
-    s, t = P.dtype.type(p_scale), P.dtype.type(q_scale)
-    total = 0.0
-    for i in range(P.shape[0]):
-        p, q = P[i], Q[i]
-        part = P.dtype.type(0.0)
-        for j in range(len(p)):
-            part += abs(s * p[j] - t * q[j])
-        total += part
-    return total
-
-
-@compiled(fastmath=_SUMS)
-def inner_product(P: Array, Q: Array) -> float:
-    """<P, Q>."""
-    total = 0.0
-    for i in range(P.shape[0]):
-        p, q = P[i], Q[i]
-        part = P.dtype.type(0.0)
-        for j in range(len(p)):
-            part += p[j] * q[j]
-        total += part
-    return total

@@ -16,7 +16,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from magbench.ot import kernels
+from magbench.ot import kernels, reductions
 from magbench.ot.descent import Linear, Plan, Solved
 from magbench.ot.side import Vector
 
@@ -157,7 +157,7 @@ class NumbaBackend:
         else:
             self.Cy.times(plan.values, self.matmul, self.kernel)
             self.matmul(self.Cx, self.kernel, core)
-            inner = kernels.inner_product(core, plan.values)
+            inner = reductions.inner_product(core, plan.values)
         value = float(row @ plan.row) + float(col @ plan.col) - 2.0 * weight * inner
         return Distortion(core, row, col, weight, plan), plan.scale**2 * value
 
@@ -180,7 +180,7 @@ class NumbaBackend:
 
     def change(self, before: Plan, after: Plan) -> float:
         """sum |after - before|."""
-        value = float(kernels.distance(after.values, after.scale, before.values, before.scale))
+        value = float(reductions.distance(after.values, after.scale, before.values, before.scale))
         self.release(before)
         return value
 
@@ -191,7 +191,7 @@ class NumbaBackend:
     def _products(self, C: Array, x: Vector) -> tuple[Vector, Vector]:
         """C^2 x (squares of entries) and C x."""
         squares, products = np.empty((2, len(C)), self.dtype)
-        kernels.matvecs(C, x.astype(self.dtype), squares, products)
+        reductions.matvecs(C, x.astype(self.dtype), squares, products)
         return squares.astype(np.float64), products.astype(np.float64)
 
     def _new(self) -> Array:

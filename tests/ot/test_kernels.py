@@ -7,7 +7,7 @@ import pytest
 from numba import njit
 from scipy.special import logsumexp
 
-from magbench.ot import kernels
+from magbench.ot import kernels, reductions
 from magbench.ot.kernels import _exp, _log, _top
 
 TYPES = [np.float32, np.float64]
@@ -110,7 +110,7 @@ def test_sums_and_products(dtype: type) -> None:
     tight = 1e-5 if dtype is np.float32 else 1e-12
     out = np.empty(37, dtype)
     products = np.empty_like(out)
-    kernels.matvecs(H, gamma, out, products)
+    reductions.matvecs(H, gamma, out, products)
     np.testing.assert_allclose(out, (H.astype(float) ** 2) @ gamma, rtol=10 * tight)
     np.testing.assert_allclose(products, H.astype(float) @ gamma, rtol=10 * tight)
     kernels.log_row_sums(H, gamma, out)
@@ -118,10 +118,10 @@ def test_sums_and_products(dtype: type) -> None:
     cols = np.empty(21, dtype)
     kernels.log_col_sums(H, phi, cols)
     np.testing.assert_allclose(cols, logsumexp(H.astype(float) + phi[:, None], axis=0), rtol=tight)
-    assert kernels.inner_product(H, H) == pytest.approx(float((H.astype(float) ** 2).sum()), rel=tight)
+    assert reductions.inner_product(H, H) == pytest.approx(float((H.astype(float) ** 2).sum()), rel=tight)
     other = H[::-1].copy()
     gap = np.abs(2 * H.astype(float) - 3 * other).sum()
-    assert kernels.distance(H, 2.0, other, 3.0) == pytest.approx(gap, rel=tight)
+    assert reductions.distance(H, 2.0, other, 3.0) == pytest.approx(gap, rel=tight)
     P, row = np.empty_like(H), np.empty(37, dtype)
     K, a, b = np.exp(H), np.exp(phi), np.exp(gamma)
     inner, linear = kernels.plan_of(K, a, b, H, other, P, row)
