@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from magbench.tasks.views import LinkPredictionView as LinkPredictionView
     from magbench.tasks.views import NodeClassificationView as NodeClassificationView
     from magbench.tasks.views import NodePrediction as NodePrediction
+    from magbench.tasks.views import RetrievalPrediction as RetrievalPrediction
+    from magbench.tasks.views import RetrievalView as RetrievalView
+    from magbench.tasks.views import Side as Side
     from magbench.train.heuristic import LinkHeuristic as LinkHeuristic
     from magbench.train.heuristic import adjacency as adjacency
     from magbench.train.method import Method as Method
@@ -41,6 +44,9 @@ _HOMES = {
     "LinkPredictionView": "magbench.tasks.views",
     "NodeClassificationView": "magbench.tasks.views",
     "NodePrediction": "magbench.tasks.views",
+    "RetrievalPrediction": "magbench.tasks.views",
+    "RetrievalView": "magbench.tasks.views",
+    "Side": "magbench.tasks.views",
     "Method": "magbench.train.method",
     "adjacency": "magbench.train.heuristic",
 }
