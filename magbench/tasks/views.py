@@ -140,8 +140,8 @@ class RetrievalView:
         sides: modality → its side; two of them, the first asked for the second and back.
         train, val: int64 [2, P], pairs as rows of the first and of the second side; validation is for selection only.
         test: modality → int64 [T], the rows that are asked, in no common order.
-        cross: int64 [2, E], for methods that pass messages between the sides: row of the first and row of the second
-            side of nodes that are neighbours; never of the same node.
+        cross: modality → int64 [2, E], for methods that pass messages between the sides: source, a row of the other
+            side, and target, a row of this one, whose nodes are neighbours; never the same node.
     """
 
     task: str
@@ -150,7 +150,7 @@ class RetrievalView:
     train: Tensor
     val: Tensor
     test: dict[str, Tensor]
-    cross: Tensor
+    cross: dict[str, Tensor]
 
 
 class Prediction(ABC):
