@@ -16,7 +16,7 @@ from magbench.data.load import load_dataset
 from magbench.data.mag import MAG
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell
-from magbench.results.items import items_frame
+from magbench.results.items import item_scores
 from magbench.results.study import read_studies
 from magbench.tasks.views import NodePrediction
 
@@ -80,7 +80,7 @@ def _report_cell(cell: StoredCell, registry: Registry, graph: Callable[[str, str
         protocol=record.protocol,
         env=record.env,
         sample=_sample(cell, registry, graph) if graph else [],
-        items=items_frame([cell], record.scores[0].metric)["value"].tolist() if record.scores else (),
+        items=item_scores([cell], record.scores[0].metric).frame["value"].tolist() if record.scores else (),
         features=record.dataset.features,
     )
 

@@ -15,7 +15,7 @@ import pandas as pd
 
 from magbench.board import charts
 from magbench.board.cells import ReportCell, scores_frame
-from magbench.results.items import COLUMNS, by_design
+from magbench.results.items import COLUMNS, Items, by_design
 from magbench.stats.frames import split_label
 from magbench.stats.paired import Design, against_hosts, summarise
 
@@ -198,7 +198,7 @@ def _section(anchor: str, cells: list[ReportCell], ratio: float) -> Section:
     )
 
 
-def _items(cells: Sequence[ReportCell]) -> pd.DataFrame:
+def _items(cells: Sequence[ReportCell]) -> Items:
     """The item frame of the primary metric."""
     parts = [pd.DataFrame(columns=COLUMNS)]
     for cell in cells:
@@ -206,11 +206,11 @@ def _items(cells: Sequence[ReportCell]) -> pd.DataFrame:
             head = [cell.task, cell.dataset, cell.method, cell.seed, next(iter(cell.scores))]
             items = {"item": range(len(cell.items)), "value": cell.items}
             parts.append(pd.DataFrame(dict(zip(COLUMNS, head, strict=False)) | items))
-    return pd.concat(parts[1:] or parts, ignore_index=True)
+    return Items(pd.concat(parts[1:] or parts, ignore_index=True), frozenset(c.task for c in cells if len(c.items)))
 
 
 def _comparisons(
-    frame: pd.DataFrame, metrics: tuple[str, ...], ratio: float, items: pd.DataFrame
+    frame: pd.DataFrame, metrics: tuple[str, ...], ratio: float, items: Items
 ) -> tuple[dict[str, Comparison], int]:
     """The comparison of every regularised method on the primary metric, and how many were corrected for."""
     if not metrics:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,7 +35,7 @@ def compare(
     from magbench.method_string import parse_method
     from magbench.registry import Registry
     from magbench.results.frame import newest, one_feature_set, one_protocol, read_cells, scores_frame
-    from magbench.results.items import by_design, items_frame
+    from magbench.results.items import by_design, item_scores
     from magbench.results.keep import kept_cells
     from magbench.stats.paired import paired
 
@@ -58,12 +59,15 @@ def compare(
     frame = frame[frame["method"].isin([first, second])]
     if metric in set(frame["metric"]):
         frame = frame[frame["metric"] == metric]
-    table = by_design(paired, frame, items_frame(cells, metric), a=first, b=second, metric=metric, missing="drop")
+    table = by_design(paired, frame, item_scores(cells, metric), a=first, b=second, metric=metric, missing="drop")
     ranks = _across(frame, first, second, metric)
     if json:
         print_json({"comparisons": table.to_dict("records"), "across": ranks})
         return
-    rows = [{**row, "interval": f"[{row['low']:+.4f}, {row['high']:+.4f}]"} for row in table.to_dict("records")]
+    rows = [
+        {**row, "interval": "" if isnan(row["low"]) else f"[{row['low']:+.4f}, {row['high']:+.4f}]"}
+        for row in table.to_dict("records")
+    ]
     columns = {
         "task": "task",
         "n_seeds": "seeds",

@@ -26,7 +26,7 @@ class Metric:
         higher_is_better: the direction of improvement.
         bounds: smallest and largest value the function can return.
         function: ``(y_true, y_pred) -> float``, or ``(above, equal) -> float`` for ranks.
-        items: the same arguments to one score a test item, whose mean the metric is; None where nothing asks for it.
+        items: the same arguments to one score a test item, whose mean the metric is; None if it is no such mean.
     """
 
     name: str

@@ -34,6 +34,16 @@ def accuracy(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     return float(accuracy_score(*_classes(y_true, y_pred)))
 
 
+def hit(y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.float64]:
+    """float64 [n], 1 where the predicted class is the true one, else 0; raises as :func:`accuracy`.
+
+    >>> hit([0, 1, 2, 2], [0, 1, 1, 2])
+    array([1., 1., 0., 1.])
+    """
+    true, predicted = _classes(y_true, y_pred)
+    return np.asarray(true == predicted, dtype=np.float64)
+
+
 def macro_f1(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     """Mean over the classes present in ``y_true`` of ``2 TP / (2 TP + FP + FN)``; a class never hit counts as 0.
 
@@ -55,7 +65,7 @@ def macro_f1(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     return float(f1_score(true, predicted, labels=np.unique(true), average="macro", zero_division=0))
 
 
-ACCURACY = Metric("accuracy", version=1, higher_is_better=True, bounds=(0.0, 1.0), function=accuracy)
+ACCURACY = Metric("accuracy", version=1, higher_is_better=True, bounds=(0.0, 1.0), function=accuracy, items=hit)
 MACRO_F1 = Metric("macro_f1", version=1, higher_is_better=True, bounds=(0.0, 1.0), function=macro_f1)
 
 

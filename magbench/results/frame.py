@@ -14,6 +14,7 @@ from magbench.results.predictions import read_prediction
 from magbench.results.record import Record, read_record
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from magbench.results.items import Cell
@@ -31,6 +32,12 @@ class StoredCell:
     def prediction(self) -> Any:
         """The stored prediction, of the kind its task's family keeps."""
         return read_prediction(self.folder / "predictions.npz")
+
+    def scored(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The two arrays that metrics take, if the task's version fixes the items."""
+        prediction = self.prediction()
+        names = prediction.SCORED
+        return (getattr(prediction, names[0]), getattr(prediction, names[1])) if names else None
 
     def history(self) -> list[dict[str, float]]:
         """One row a validation; empty for a method without epochs."""

@@ -1,12 +1,14 @@
 """Item scores: what each test item contributes to a metric, for the tests over items that a fixed split calls for.
 
-A task whose version fixes the split has the same items for every method and seed; its kept predictions give a score for
-each. Tasks that draw a split a seed have none here, and are compared over seeds.
+A task whose version fixes the split has the same items for every method and seed; its stored predictions give a score
+for each, if the metric is a mean over items (macro-F1 is none). Tasks that draw a split a seed have no items here, and
+are compared over seeds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -25,38 +27,58 @@ class Cell(Protocol):
     @property
     def record(self) -> Record: ...
 
-    def prediction(self) -> Any: ...
+    def scored(self) -> tuple[np.ndarray, np.ndarray] | None: ...
 
 
-def items_frame(cells: Iterable[Cell], metric: str) -> pd.DataFrame:
-    """Item frame of ``metric``: one row a test item of every ``ok`` cell of a task with a fixed split."""
+@dataclass(frozen=True)
+class Items:
+    """Item scores of one metric.
+
+    Attributes:
+        frame: columns :data:`COLUMNS`, one row a test item and cell; empty for a metric that is no mean over items.
+        fixed: versioned ids of the tasks whose version fixes the items.
+    """
+
+    frame: pd.DataFrame
+    fixed: frozenset[str]
+
+
+def item_scores(cells: Iterable[Cell], metric: str) -> Items:
+    """The item scores of ``metric`` in the ``ok`` cells that have it.
+
+    Raises:
+        RecordError: a cell's prediction cannot be read.
+    """
     import pandas as pd
 
     from magbench.metrics import METRICS
 
-    parts = [pd.DataFrame(columns=COLUMNS)]
+    parts, fixed = [pd.DataFrame(columns=COLUMNS)], set()
     score = METRICS[metric].items if metric in METRICS else None
     for cell in cells:
         record = cell.record
-        if score and record.status == "ok" and any(found.metric == metric for found in record.scores):
-            prediction = cell.prediction()
-            values = score(prediction.above, prediction.equal)
-            task = f"{record.task.id}@{record.task.version}"
+        if record.status != "ok" or all(found.metric != metric for found in record.scores):
+            continue
+        scored, task = cell.scored(), f"{record.task.id}@{record.task.version}"
+        if scored is None:
+            continue
+        fixed.add(task)
+        if score:
+            values = score(*scored)
             head = dict(zip(COLUMNS, [task, record.dataset.id, record.method.name, record.seed, metric], strict=False))
             parts.append(pd.DataFrame({**head, "item": np.arange(len(values)), "value": values}))
-    return pd.concat(parts[1:] or parts, ignore_index=True)
+    return Items(pd.concat(parts[1:] or parts, ignore_index=True), frozenset(fixed))
 
 
-def by_design(
-    compare: Callable[..., pd.DataFrame], frame: pd.DataFrame, items: pd.DataFrame, **options: Any
-) -> pd.DataFrame:
-    """``compare`` (of :mod:`magbench.stats.paired`) on the tasks that have items, over these, and on the others."""
+def by_design(compare: Callable[..., pd.DataFrame], frame: pd.DataFrame, items: Items, **options: Any) -> pd.DataFrame:
+    """``compare`` (of :mod:`magbench.stats.paired`) over items on the tasks that fix them, over seeds on the others."""
     import pandas as pd
 
-    fixed = frame["task"].isin(items["task"].unique())
+    fixed = frame["task"].isin(items.fixed)
     if not fixed.any():
         return compare(frame, **options)
-    parts = [compare(frame[fixed], **options, design="fixed", items=items, rng=np.random.default_rng(0))]
+    over_items = {"design": "fixed", "items": items.frame, "rng": np.random.default_rng(0)}
+    parts = [compare(frame[fixed], **options, **over_items)]
     if not fixed.all():
         parts.append(compare(frame[~fixed], **options))
     return pd.concat(parts, ignore_index=True)

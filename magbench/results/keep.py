@@ -1,8 +1,8 @@
 """Kept results: finished cells of a run in the compact form that is committed.
 
 ``<folder>/<task>/<method>.jsonl`` holds the records, ``<method>.npz`` for each seed the compact prediction, enough to
-score again: in node classification the predicted class of each test node (uint16) beside the node ids (int32), in link
-prediction for each query the candidates above and equal (int32).
+score again: in node classification the predicted class of each test node (uint16) beside the node ids (int32), and the
+true class (uint16) where the split is fixed; in link prediction for each query the candidates above and equal (int32).
 Results on another feature set than the data set's first lie in ``<folder>/<task>/<feature set>/``.
 """
 
@@ -26,7 +26,7 @@ from magbench.method_string import file_name
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell, newest
 from magbench.results.record import Record, parse_record
-from magbench.tasks.views import RankPrediction
+from magbench.tasks.views import PREDICTIONS
 
 
 def leaderboard(kind: Literal["runs", "studies"]) -> Path:
@@ -71,16 +71,21 @@ class KeptCell:
     record: Record
     packed: Path
 
-    def prediction(self) -> RankPrediction:
-        """The ranks that were kept.
+    def scored(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """The two arrays that metrics take, if the task's version fixes the items.
 
         Raises:
-            RecordError: the file is damaged, or holds none for this cell.
+            RecordError: the file is damaged, or holds nothing for this cell.
         """
-        arrays, end = kept_predictions(self.packed), f"{self.record.protocol}_{self.record.seed}"
-        if f"above_{end}" not in arrays or f"equal_{end}" not in arrays:
-            raise RecordError(f"{self.packed} holds no ranks of seed {self.record.seed} under {self.record.protocol}.")
-        return RankPrediction(arrays[f"above_{end}"], arrays[f"equal_{end}"])
+        end = f"_{self.record.protocol}_{self.record.seed}"
+        arrays = {
+            name.removesuffix(end): array for name, array in kept_predictions(self.packed).items() if name.endswith(end)
+        }
+        if not arrays:
+            record = self.record
+            raise RecordError(f"{self.packed} holds no prediction of seed {record.seed} under {record.protocol}.")
+        pairs = [kind.SCORED for kind in PREDICTIONS if kind.SCORED and set(kind.SCORED) <= set(arrays)]
+        return (arrays[pairs[0][0]], arrays[pairs[0][1]]) if pairs else None
 
 
 def kept_cells(folder: Path | None = None) -> list[KeptCell]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from magbench.results.frame import scores_frame
-from magbench.results.items import Cell, by_design, items_frame
+from magbench.results.items import Cell, by_design, item_scores
 from magbench.stats.paired import Design, against_hosts, summarise
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def results_table(cells: Sequence[Cell], metric: str) -> pd.DataFrame:
         comparison has are left out of it.
     """
     frame = scores_frame(cell.record for cell in cells)
-    frame, items = frame[frame["metric"] == metric], items_frame(cells, metric)
+    frame, items = frame[frame["metric"] == metric], item_scores(cells, metric)
     table = by_design(_summary, frame, items)
     gains = by_design(against_hosts, frame, items, metric=metric, missing="drop").rename(columns={"b": "method"})
     gains = gains[["task", "method", "difference", "p", "p_holm", "detectable"]]

@@ -93,6 +93,11 @@ def _constant(mean: float, n: int, test: str) -> Estimate:
     return Estimate(mean, mean, mean, float(stats.binomtest(n, n).pvalue), np.nan, "sign test over seeds", note)
 
 
+def untested(values: Floats, note: str) -> Estimate:
+    """The mean of values that no test here fits, and why."""
+    return Estimate(float(np.mean(values)), np.nan, np.nan, np.nan, np.nan, "no test", note)
+
+
 def sign_flip(values: Floats, *, rng: np.random.Generator, confidence: float = 0.95) -> Estimate:
     """Sign-flip permutation test of a zero mean over the items of a fixed split, with a bootstrap interval.
 

@@ -3,6 +3,8 @@
 Scores are paired by seed (same split, same initialisation draw), so only differences count. One headline test for
 each kind of split: *drawn* anew for every seed, Nadeau and Bengio's corrected t over seeds; *fixed* by the task
 version, sign flips over test items of the item score averaged over seeds. Exact McNemar stands in for a single seed.
+A metric that is no mean over items (macro-F1) has no test on a fixed split: seeds there share every test item, so that
+their spread is the training's alone. Its difference is given without interval and p value.
 A difference is always ``b - a``; for a metric where lower is better, a negative one is the improvement.
 """
 
@@ -18,7 +20,15 @@ from statsmodels.stats.multitest import multipletests
 
 from magbench.errors import OptionError, RecordError, UnknownNameError
 from magbench.stats.frames import CELL, check_scores, refuse_holes, split_label
-from magbench.stats.intervals import Estimate, Floats, bootstrap_interval, corrected_t, mcnemar_exact, sign_flip
+from magbench.stats.intervals import (
+    Estimate,
+    Floats,
+    bootstrap_interval,
+    corrected_t,
+    mcnemar_exact,
+    sign_flip,
+    untested,
+)
 
 Design = Literal["drawn", "fixed"]
 Missing = Literal["raise", "drop"]
@@ -80,7 +90,8 @@ def paired(
         metric: the metric compared.
         design: whether the split is drawn for every seed or fixed by the task version.
         test_train_ratio: test nodes over training nodes, for drawn splits.
-        items: item frame, needed for a fixed split and for McNemar's test of a single seed.
+        items: item frame, needed for a fixed split and for McNemar's test of a single seed; an empty one says that the
+            metric is no mean over items.
         rng: draws permutations and bootstrap samples; needed whenever ``items`` is.
         confidence: of the interval; significance is judged at ``1 - confidence``.
         missing: ``"raise"`` refuses seeds that only one of the two has; ``"drop"`` leaves them out and notes it.
@@ -243,7 +254,9 @@ def _compare(task: _Task, a: str, b: str, plan: _Plan) -> dict[str, object]:
     if both.empty:
         return head | {"note": "no seed has both methods"}
     values_a, values_b = both[a].to_numpy(dtype=float), both[b].to_numpy(dtype=float)
-    if plan.items is not None and plan.rng is not None and (plan.fixed or len(both) == 1):
+    if plan.fixed and plan.items is not None and plan.items.empty:
+        estimate = untested(values_b - values_a, f"{task.metric} is no mean over test items: no test on a fixed split")
+    elif plan.items is not None and plan.rng is not None and (plan.fixed or len(both) == 1):
         scores = _item_scores(plan.items, both, task)
         item_a, item_b = scores[a].to_numpy(dtype=float), scores[b].to_numpy(dtype=float)
         estimate = _over_items(item_a, item_b, len(both), plan.rng, plan.confidence)

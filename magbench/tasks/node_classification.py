@@ -16,7 +16,7 @@ from magbench.graph.splits import PARTS, Split, magb_split, official_split, stra
 from magbench.metrics import METRICS
 from magbench.specs import SplitSpec, TaskSpec
 from magbench.tasks.base import Score, Task
-from magbench.tasks.views import NodeClassificationView, NodePrediction
+from magbench.tasks.views import FixedNodePrediction, NodeClassificationView, NodePrediction
 
 
 class NodeClassification(Task):
@@ -104,6 +104,14 @@ class NodeClassification(Task):
                 f"predict(): expected each of the {len(wanted)} test nodes once (view.test), found {len(nodes)} rows, "
                 f"{len(missing)} nodes missing {missing[:5].tolist()}, {len(extra)} not asked for {extra[:5].tolist()}."
             )
+
+    def kept(self, prediction: NodePrediction, mag: MAG, seed: int) -> NodePrediction:
+        """The prediction; of a fixed split in the order of the nodes, with their classes."""
+        if self.design == "drawn":
+            return prediction
+        order = np.argsort(prediction.nodes)
+        nodes = prediction.nodes[order]
+        return FixedNodePrediction(nodes, prediction.scores[order], self.labels(mag)[nodes])
 
     def score(self, prediction: NodePrediction, mag: MAG, seed: int) -> list[Score]:
         true = self.labels(mag)[prediction.nodes]

@@ -159,6 +159,9 @@ class Prediction(ABC):
     STORED: ClassVar[dict[str, str]]
     """Array (a field of the class) → its type on disk."""
 
+    SCORED: ClassVar[tuple[str, str] | None] = None
+    """The two arrays that metrics take, where the task's version fixes the items; they stand in :meth:`compact` too."""
+
     @abstractmethod
     def compact(self) -> dict[str, NDArray[Any]]:
         """The arrays that are committed with kept results."""
@@ -193,6 +196,23 @@ class NodePrediction(Prediction):
 
 
 @dataclass(frozen=True, eq=False)
+class FixedNodePrediction(NodePrediction):
+    """What is kept of class scores where the task's version fixes the test nodes.
+
+    Attributes:
+        true: int64 [M], the true class of each node, so that methods can be compared over nodes without the data.
+    """
+
+    STORED: ClassVar = {**NodePrediction.STORED, "true": "<i8"}
+    SCORED: ClassVar = ("true", "classes")
+
+    true: NDArray[np.int64]
+
+    def compact(self) -> dict[str, NDArray[Any]]:
+        return {**super().compact(), "true": self.true.astype(np.uint16)}
+
+
+@dataclass(frozen=True, eq=False)
 class LinkPrediction:
     """What a method answers in link prediction.
 
@@ -224,6 +244,7 @@ class RankPrediction(Prediction):
     """
 
     STORED: ClassVar = {"above": "<i4", "equal": "<i4"}
+    SCORED: ClassVar = ("above", "equal")
 
     above: NDArray[np.int32]
     equal: NDArray[np.int32]
@@ -232,5 +253,5 @@ class RankPrediction(Prediction):
         return {"above": self.above, "equal": self.equal}
 
 
-PREDICTIONS: tuple[type[Any], ...] = (NodePrediction, RankPrediction)
+PREDICTIONS: tuple[type[Any], ...] = (NodePrediction, FixedNodePrediction, RankPrediction)
 """The kinds of prediction that are stored; a file's arrays tell which it holds."""

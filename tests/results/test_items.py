@@ -13,7 +13,7 @@ from scipy import stats
 from magbench.errors import RecordError
 from magbench.metrics import METRICS
 from magbench.results.frame import StoredCell, read_cells, scores_frame
-from magbench.results.items import by_design, items_frame
+from magbench.results.items import by_design, item_scores
 from magbench.results.keep import keep, kept_cells
 from magbench.results.table import results_table
 from magbench.stats.paired import against_hosts
@@ -59,25 +59,26 @@ def test_stored_ranks_give_the_scores_again(stored: list[StoredCell]) -> None:
 
 
 def test_only_tasks_with_a_fixed_split_have_items(stored: list[StoredCell]) -> None:
-    items = items_frame(stored, "mrr")
-    assert set(items["task"]) == {"link_prediction/toy@1"}
-    means = items.groupby(["method", "seed"])["value"].mean()
+    items = item_scores(stored, "mrr")
+    assert set(items.frame["task"]) == items.fixed == {"link_prediction/toy@1"}
+    means = items.frame.groupby(["method", "seed"])["value"].mean()
     for cell in stored:
         if cell.record.task.id == "link_prediction/toy":
             assert means[cell.record.method.name, cell.record.seed] == pytest.approx(cell.record.value("mrr"))
-    assert items_frame(stored, "accuracy").empty
+    drawn = item_scores(stored, "accuracy")
+    assert drawn.frame.empty and not drawn.fixed
 
 
 def test_each_design_has_its_test(stored: list[StoredCell]) -> None:
     frame = scores_frame(cell.record for cell in stored)
     frame = frame[frame["metric"].isin(["mrr", "accuracy"])].replace({"metric": {"accuracy": "mrr"}})
-    items = items_frame(stored, "mrr")
+    items = item_scores(stored, "mrr")
     found = by_design(against_hosts, frame, items, metric="mrr").set_index("task")
     assert found["test"].to_dict() == {
         "link_prediction/toy@1": "sign-flip permutation over items",
         "node_classification/toy@1": "corrected t over seeds",
     }
-    table = items.groupby(["method", "item"])["value"].mean().unstack("method")
+    table = items.frame.groupby(["method", "item"])["value"].mean().unstack("method")
     difference = (table["sage+dagr[lam=20,warmup=0]"] - table["sage"]).to_numpy()
     expected = stats.permutation_test(
         (difference,), np.mean, permutation_type="samples", n_resamples=9_999, rng=np.random.default_rng(1)

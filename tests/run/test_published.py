@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from data import miniatures
 from data.hub_stub import Hub
 from lab import Lab, cells
+
+from magbench.results.frame import read_cells
+from magbench.results.keep import keep, kept_cells
+from magbench.results.table import results_table
 
 
 def add(lab: Lab, name: str) -> None:
@@ -58,6 +63,49 @@ def test_movies_are_imported_and_run_with_drawn_and_fixed_splits(lab: Lab, tmp_p
     tested = splits(out)
     assert len(tested["movies"]) == 2
     assert len(tested["movies-magb42"]) == 1
+
+
+def test_methods_are_compared_over_the_nodes_of_a_fixed_split(lab: Lab, tmp_path: Path) -> None:
+    import numpy as np
+
+    add(lab, "movies")
+    lab.call("data", "import", "movies", miniatures.write_magb(tmp_path / "repo"))
+    out, a, b = tmp_path / "runs", "mlp", "sage"
+    outcome = lab.run("-t", "nc/movies", "-t", "nc/movies-magb42", "-m", a, "-m", b, "--seeds", "0,1", "--out", out)
+    assert outcome.code == 0, outcome.err
+    right = {}
+    for name, folder in cells(out / "node_classification" / "movies-magb42@1").items():
+        with np.load(folder / "predictions.npz") as arrays:
+            assert (np.diff(arrays["nodes"]) > 0).all()
+            right[name] = arrays["scores"].argmax(axis=1) == miniatures.LABELS[arrays["nodes"]]
+    assert len(right) == 4
+    # Every one of the 2^6 sign patterns of the six test nodes' differences, averaged over the two seeds.
+    gain = (right[f"{b} 0"].astype(int) - right[f"{a} 0"] + right[f"{b} 1"] - right[f"{a} 1"]) / 2
+    signs = np.array([[1 - 2 * (code >> bit & 1) for bit in range(6)] for code in range(64)])
+    p = (np.abs(signs @ gain) >= abs(gain.sum()) - 1e-9).mean()
+    assert len(gain) == 6 and gain.any()
+
+    found = lab.call("compare", a, b, "--runs", out, "--json").json()["comparisons"]
+    rows = {row["task"].partition("/")[2]: row for row in found}
+    assert rows["movies@1"]["test"] == "corrected t over seeds"
+    fixed = rows["movies-magb42@1"]
+    assert fixed["test"] == "sign-flip permutation over items" and fixed["n_seeds"] == 2
+    assert (fixed["difference"], fixed["p"]) == (pytest.approx(gain.mean()), pytest.approx(p))
+    (fixed,) = lab.call(
+        "compare", a, b, "-t", "nc/movies-magb42", "--metric", "macro_f1", "--runs", out, "--json"
+    ).json()["comparisons"]
+    assert fixed["p"] is None and "macro_f1 is no mean over test items" in fixed["note"]
+    plain = lab.call("compare", a, b, "-t", "nc/movies-magb42", "--metric", "macro_f1", "--runs", out)
+    assert "no test" in plain.out and "nan" not in plain.out
+    assert {row["metric"] for row in lab.call("results", "ls", "--runs", out, "--json").json()} == {"accuracy"}
+    page = Path(lab.call("report", "--runs", out, "--json").json()["report"]).read_text()
+    assert "sign flips over test items" in page and "corrected resampled t" in page
+    stored = [cell for cell in read_cells(out) if "magb42" in cell.record.task.id]
+    with lab.environment():
+        keep(stored, tmp_path / "kept")
+    pd.testing.assert_frame_equal(
+        results_table(stored, "accuracy"), results_table(kept_cells(tmp_path / "kept"), "accuracy")
+    )
 
 
 def test_ele_fashion_is_fetched_and_run_on_the_official_split(

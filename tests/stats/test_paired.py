@@ -107,6 +107,18 @@ class TestOverItems:
         assert (row["difference"], row["p"]) == pytest.approx((0.5, 2 / 256))
         assert row["std"] == pytest.approx(np.std([1, 0], ddof=1))
 
+    def test_a_metric_that_is_no_mean_over_items_has_no_test(self, results) -> None:
+        items, _ = items_of({})
+        frame = results({"a": [0.5, 0.6], "b": [0.7, 0.7]})
+        over_items = {"metric": "accuracy", "design": "fixed", "items": items, "rng": np.random.default_rng(0)}
+        row = paired(frame, "a", "b", **over_items).iloc[0]
+        # .2 and .1: mean .15, deviation .1 / sqrt(2).
+        assert (row["difference"], row["std"]) == pytest.approx((0.15, 0.0707107))
+        assert row[["low", "high", "p", "detectable"]].isna().all()
+        assert row["test"] == "no test" and "accuracy is no mean over test items" in row["note"]
+        families = against_hosts(frame.replace({"b": "a+b"}), **over_items)
+        assert families["family"].tolist() == [0] and not families["significant"].any()
+
     def test_items_of_another_run_are_refused(self) -> None:
         items, frame = items_of({"a": np.zeros((2, 8)), "b": np.ones((2, 8))})
         frame["value"] = frame["value"] * 0.9
