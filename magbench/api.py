@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from magbench.train.heuristic import LinkHeuristic as LinkHeuristic
     from magbench.train.heuristic import adjacency as adjacency
     from magbench.train.method import Method as Method
+    from magbench.train.pure import PureMethod as PureMethod
+    from magbench.train.towers import Embedded as Embedded
+    from magbench.train.towers import PureNetwork as PureNetwork
+    from magbench.train.towers import RetrievalNetwork as RetrievalNetwork
+    from magbench.train.towers import RetrievalNetworkOptions as RetrievalNetworkOptions
 
 _HOMES = {
     "MAG": "magbench.data.mag",
@@ -48,14 +53,20 @@ _HOMES = {
     "RetrievalView": "magbench.tasks.views",
     "Side": "magbench.tasks.views",
     "Method": "magbench.train.method",
+    "PureMethod": "magbench.train.pure",
+    "Embedded": "magbench.train.towers",
+    "PureNetwork": "magbench.train.towers",
+    "RetrievalNetwork": "magbench.train.towers",
+    "RetrievalNetworkOptions": "magbench.train.towers",
     "adjacency": "magbench.train.heuristic",
 }
 
 register_encoder: Callable[..., Any] = partial(register, "encoder")
+register_network: Callable[..., Any] = partial(register, "network")
 register_method: Callable[..., Any] = partial(register, "method")
 register_regularizer: Callable[..., Any] = partial(register, "regularizer")
 
-__all__ = [*sorted(_HOMES), "register_encoder", "register_method", "register_regularizer"]  # noqa: PLE0604
+__all__ = [*sorted(_HOMES), "register_encoder", "register_network", "register_method", "register_regularizer"]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:

@@ -322,13 +322,13 @@ class MethodSpec(Spec):
     """A name that may stand in a method string."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    kind: Literal["encoder", "method", "regularizer"]
+    kind: Literal["encoder", "network", "method", "regularizer"]
     target: str = Field(alias="class", pattern=r"^[\w.]+:\w+$")
     title: str
     summary: str = ""
     reimplementation: bool = False
     families: tuple[str, ...] = ("node_classification",)
-    """What a method of kind ``method`` does; the other kinds do every family."""
+    """What a method of kind ``method`` or ``network`` does; the other kinds do every family."""
     revision: int = Field(default=1, ge=1)
     """Raised when code that this folder names but does not hold changes the method's predictions."""
     defaults: dict[str, Any] = {}
@@ -337,7 +337,7 @@ class MethodSpec(Spec):
 
     def does(self, family: str) -> bool:
         """Whether it can be asked tasks of ``family``."""
-        return self.kind != "method" or family in self.families
+        return self.kind in ("encoder", "regularizer") or family in self.families
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
+from torch import Tensor
 
 from magbench.data.mag import MAG, simple_undirected
 from magbench.specs import TaskSpec, Training
 from magbench.tasks.link_prediction import LinkPredictionTask
 from magbench.tasks.node_classification import NodeClassification
+from magbench.tasks.views import RetrievalView, Side
 
 
 def small_mag(num_nodes: int = 200, num_classes: int = 4, seed: int = 0) -> MAG:
@@ -87,4 +91,44 @@ def short_training(max_epochs: int = 2) -> Training:
         max_epochs=max_epochs,
         patience=50,
         validate_every=1,
+    )
+
+
+def small_retrieval_view(
+    num_nodes: int = 200, seed: int = 0, *, planted: Callable[[Tensor], Tensor] | None = None
+) -> RetrievalView:
+    """The sides of :func:`small_mag` in orders of their own; of the nodes with a picture 60 % train, 20 % validate.
+
+    Args:
+        num_nodes: of the small MAG.
+        seed: of the orders and the split.
+        planted: from text features to picture features, in place of the picture features there are.
+    """
+    mag = small_mag(num_nodes)
+    if planted is not None:
+        mag.x_image = planted(mag.x_text) * mag.has_image[:, None]
+    generator = torch.Generator().manual_seed(seed)
+    rows = {name: torch.randperm(num_nodes, generator=generator) for name in mag.modalities}
+    sides = {}
+    for name in mag.modalities:
+        order = rows[name].argsort()
+        x = mag.x_dict[name][order]
+        edges = rows[name][mag.edge_index]
+        sides[name] = Side(x, mag.has_dict[name][order], edges)
+    text, image = mag.modalities
+    both = torch.nonzero(mag.has_dict[image]).flatten()
+    both = both[torch.randperm(len(both), generator=generator)]
+    train, val, test = both.tensor_split((int(0.6 * len(both)), int(0.8 * len(both))))
+    source, target = mag.edge_index
+    return RetrievalView(
+        task="retrieval/small@1",
+        seed=seed,
+        sides=sides,
+        train=torch.stack([rows[text][train], rows[image][train]]),
+        val=torch.stack([rows[text][val], rows[image][val]]),
+        test={name: rows[name][test].sort().values for name in mag.modalities},
+        cross={
+            text: torch.stack([rows[image][source], rows[text][target]]),
+            image: torch.stack([rows[text][source], rows[image][target]]),
+        },
     )

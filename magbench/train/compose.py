@@ -19,9 +19,12 @@ from magbench.train.link_prediction import LinkPredictionObjective
 from magbench.train.method import EncoderMethod, Method
 from magbench.train.node_classification import NodeClassificationObjective
 from magbench.train.objective import Objective
+from magbench.train.retrieval import RetrievalObjective
+from magbench.train.towers import RetrievalNetwork
 
 OBJECTIVES: dict[str, type[Objective[Any]]] = {
-    objective.family: objective for objective in (NodeClassificationObjective, LinkPredictionObjective)
+    objective.family: objective
+    for objective in (NodeClassificationObjective, LinkPredictionObjective, RetrievalObjective)
 }
 """Every objective by its family."""
 
@@ -44,9 +47,9 @@ class Composition:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        """Every setting in force: one table a component, and the loop's constants for an encoder."""
+        """Every setting in force: one table a component, and the loop's constants for what it trains."""
         tables = {entry.spec.name: _plain(options) for entry, options in zip(self.entries, self.options, strict=True)}
-        if self.entries[0].spec.kind != "encoder":
+        if self.entries[0].spec.kind == "method":
             return {"training": {}, **tables}
         own = _plain(self.objective.options.model_dump())
         loop = self.training.model_dump(exclude=set(_SHARED))
@@ -71,7 +74,8 @@ def compose(
 ) -> Composition:
     """Resolve a method string for the tasks of a family.
 
-    An encoder takes the options of the family's objective beside its own: ``sage[decoder=dot]`` in link prediction.
+    What the loop trains (an encoder, a network) takes the options of the family's objective beside its own:
+    ``sage[decoder=dot]`` in link prediction.
 
     Raises:
         UnknownNameError: a component is not registered.
@@ -132,20 +136,21 @@ def _check_family(string: MethodString, entries: Sequence[MethodEntry], family: 
 
 
 def _options(entry: MethodEntry, part: Part, training: Training, objective: type[Objective[Any]]) -> dict[str, Any]:
-    """Protocol constants < the method's defaults < what the user gave, validated; an encoder's with the objective's."""
+    """Protocol constants < the method's defaults < what the user gave, validated; the objective's with the host's."""
     cls, kind = entry.load(), entry.spec.kind
-    bases: dict[str, type[Encoder | Method | Regularizer]] = {
-        "encoder": Encoder, "method": Method, "regularizer": Regularizer,
+    bases: dict[str, type[Encoder | RetrievalNetwork | Method | Regularizer]] = {
+        "encoder": Encoder, "network": RetrievalNetwork, "method": Method, "regularizer": Regularizer,
     }  # fmt: skip
     base = bases[kind]
     if not issubclass(cls, base):
         raise MethodError(
             f"Method {entry.spec.name!r}: {cls.__name__} is registered with kind {kind!r} but is no {base.__name__}."
         )
-    shared = {name: getattr(training, name) for name in _SHARED} if kind == "encoder" else {}
+    trained = kind in ("encoder", "network")
+    shared = {name: getattr(training, name) for name in _SHARED if trained and name in cls.Options.model_fields}
     values = {**shared, **entry.spec.defaults, **part.options}
     model = cls.Options
-    if kind == "encoder" and objective.Options.model_fields:
+    if trained and objective.Options.model_fields:
         model = type("Options", (objective.Options, model), {})
     return parse_options(model, values, entry.spec.name).model_dump()
 

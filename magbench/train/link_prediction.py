@@ -25,7 +25,8 @@ from magbench.nn.decoders import DECODERS, Decoder
 from magbench.nn.encoder import Encoded, Encoder
 from magbench.options import Options
 from magbench.tasks.views import LinkPrediction, LinkPredictionView
-from magbench.train.objective import Batch, Objective
+from magbench.train.network import Network
+from magbench.train.objective import Batch, EncoderObjective
 
 
 class LinkPredictionOptions(Options):
@@ -36,7 +37,7 @@ class LinkPredictionOptions(Options):
     """Share of the training edges that one step predicts."""
 
 
-class LinkPredictionObjective(Objective[LinkPredictionView]):
+class LinkPredictionObjective(EncoderObjective[LinkPredictionView]):
     """On the whole graph an epoch is one pass over the training edges, some of them targets in each step, on the graph
     without those. Regularisers see all training edges."""
 
@@ -72,21 +73,21 @@ class LinkPredictionObjective(Objective[LinkPredictionView]):
     def targets(self, view: LinkPredictionView, data: Data) -> tuple[Tensor, Tensor]:
         return data.edge_label_index, data.edge_label
 
-    def loss(self, head: nn.Module, encoded: Encoded, batch: Batch) -> Tensor:
-        decoder = cast(Decoder, head)
+    def loss(self, network: Network, encoded: Encoded, batch: Batch) -> Tensor:
+        decoder = cast(Decoder, network.head)
         embedded = decoder.embed(encoded.h)
         logits = decoder(embedded[batch.targets[0]], embedded[batch.targets[1]])
         return functional.binary_cross_entropy_with_logits(logits, batch.labels)
 
-    def validate(self, head: nn.Module, encoded: Encoded, view: LinkPredictionView) -> float:
-        decoder = cast(Decoder, head)
+    def validate(self, network: Network, encoded: Encoded, view: LinkPredictionView) -> float:
+        decoder = cast(Decoder, network.head)
         device = encoded.h.device
         candidates = torch.cat([view.val[1:].t().int(), view.val_negatives], dim=1).to(device)
         scores = decoder.rank_scores(decoder.embed(encoded.h), view.val[0].to(device), candidates).cpu()
         return mrr(*count_above_equal(scores.numpy(), np.zeros(len(scores))))
 
-    def predict(self, head: nn.Module, encoded: Encoded, view: LinkPredictionView) -> LinkPrediction:
-        decoder = cast(Decoder, head)
+    def predict(self, network: Network, encoded: Encoded, view: LinkPredictionView) -> LinkPrediction:
+        decoder = cast(Decoder, network.head)
         device, test = encoded.h.device, view.test
         scores = decoder.rank_scores(decoder.embed(encoded.h), test.source.to(device), test.candidates.to(device))
         return LinkPrediction(scores.float().cpu().numpy())

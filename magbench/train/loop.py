@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
@@ -17,15 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from magbench.errors import MethodError
-from magbench.graph.adjacency import Adjacency
-from magbench.nn.blocks import encode_blocks
-from magbench.nn.encoder import Encoded, Encoder
 from magbench.regularizers.base import Context, Regularizer, calibrated_weight
 from magbench.specs import Training
-from magbench.tasks.views import TaskView
 from magbench.train.device import mixed_precision
-from magbench.train.objective import Batch, Objective
-from magbench.train.sampling import SampledBatches
+from magbench.train.objective import Objective
 
 
 @dataclass
@@ -49,50 +44,10 @@ class Outcome:
     telemetry: dict[str, float] = field(default_factory=dict)
 
 
-class Network(nn.Module):
-    """An encoder and an objective's head. Calling it gives the encoder's states; ``head`` reads the fused ones."""
-
-    def __init__(self, encoder: Encoder, head: nn.Module) -> None:
-        super().__init__()
-        self.encoder, self.head = encoder, head
-
-    def forward(
-        self, x: dict[str, Tensor], edge_index: Tensor, observed: dict[str, Tensor], degree: Tensor | None = None
-    ) -> Encoded:
-        known = {"degree": degree} if self.encoder.layered else {}
-        encoded = self.encoder(x, edge_index, observed, **known)
-        name, expected = type(self.encoder).__name__, [len(next(iter(x.values()))), self.encoder.hidden]
-        if not isinstance(encoded, Encoded):
-            raise MethodError(
-                f"{name}.forward() returned {type(encoded).__name__}, expected magbench.api.Encoded(z, h)."
-            )
-        if list(encoded.h.shape) != expected:
-            raise MethodError(
-                f"{name}.forward(): h must have shape {expected} (nodes, hidden), found {list(encoded.h.shape)}."
-            )
-        return encoded
-
-
-@torch.no_grad()
-def encode(network: Network, view: TaskView, *, in_blocks: bool = False) -> Encoded:
-    """States of all nodes for evaluation: no dropout, every neighbour.
-
-    ``in_blocks`` bounds the memory where the encoder is a layered one, and leaves ``z`` out.
-    """
-    network.eval()
-    device = next(network.parameters()).device
-    if in_blocks and network.encoder.layered:
-        graph = Adjacency.of(view.edge_index, view.num_nodes)
-        return Encoded(z={}, h=encode_blocks(network.encoder, view.x, graph, view.observed).to(device))
-    x, observed = ({name: rows.to(device) for name, rows in part.items()} for part in (view.x, view.observed))
-    encoded: Encoded = network(x, view.edge_index.to(device), observed)
-    return encoded
-
-
 def train(
-    network: Network,
+    network: nn.Module,
     objective: Objective[Any],
-    view: TaskView,
+    view: Any,
     training: Training,
     regularizers: Sequence[Regularizer],
     seed: int,
@@ -100,7 +55,7 @@ def train(
     """Train ``network``, on the device it lies on, for ``objective`` and load its best checkpoint.
 
     Args:
-        network: encoder and head to train, in place.
+        network: what the objective's ``build`` gave; trained in place.
         objective: batches, loss and validation value.
         view: what may be seen.
         training: constants of the loop.
@@ -110,8 +65,9 @@ def train(
     Raises:
         MethodError: the loss is not finite.
     """
-    optimizer = torch.optim.AdamW(network.parameters(), lr=training.lr, weight_decay=training.weight_decay)
-    steps = _steps(network, objective, view, training, regularizers, seed)
+    groups = objective.parameters(network)
+    optimizer = torch.optim.AdamW(groups, lr=training.lr, weight_decay=training.weight_decay)
+    steps = objective.epochs(network, view, training, regularizers, seed)
     penalties = [Penalty(regularizer, seed, index) for index, regularizer in enumerate(regularizers)]
     outcome = Outcome(params=sum(p.numel() for p in network.parameters() if p.requires_grad))
     best, best_state, step = -1.0, copy.deepcopy(network.state_dict()), 0
@@ -132,6 +88,7 @@ def train(
     network.load_state_dict(best_state)
     for penalty in penalties:
         outcome.telemetry.update(penalty.telemetry())
+    outcome.telemetry.update(objective.telemetry(network, view, training))
     return outcome
 
 
@@ -152,11 +109,11 @@ class Penalty:
         self.steps += 1
         return (self.steps - 1) % int(self.options.every) == 0
 
-    def __call__(self, context: Context, task_loss: Tensor) -> Tensor:
-        """The weighted loss of this step; calibrates the weight at the first one."""
+    def __call__(self, context: Context, task_loss: Tensor, z: dict[str, Tensor]) -> Tensor:
+        """The weighted loss of this step; calibrates the weight at the first one, by gradients to all states ``z``."""
         loss, diagnostics = self.regularizer(context)
         if self.weight is None:
-            self.weight = calibrated_weight(task_loss, loss, context.z, self.options.gradient_ratio)
+            self.weight = calibrated_weight(task_loss, loss, z, self.options.gradient_ratio)
         for key, value in {**diagnostics, "loss": loss.item(), "lam": self.weight}.items():
             self.measured[key].append(float(value))
         return self.weight * loss
@@ -166,28 +123,10 @@ class Penalty:
         return {f"{self.regularizer.name}.{key}": fmean(values) for key, values in self.measured.items()}
 
 
-def _steps(
-    network: Network,
-    objective: Objective[Any],
-    view: TaskView,
-    training: Training,
-    regularizers: Sequence[Regularizer],
-    seed: int,
-) -> Callable[[int], Iterator[Batch]]:
-    """From the number of an epoch to its batches."""
-    if training.sampling is None:
-        generator = torch.Generator().manual_seed(seed)
-        return lambda epoch: objective.batches(view, generator)
-    active = [regularizer for regularizer in regularizers if regularizer.active]
-    for regularizer in active:
-        regularizer.prepare(view.edge_index, view.num_nodes)
-    return SampledBatches(objective, view, training.sampling, network.encoder, seed, regularized=bool(active)).epoch
-
-
 def _step(
-    network: Network,
+    network: nn.Module,
     objective: Objective[Any],
-    batch: Batch,
+    batch: Any,
     optimizer: torch.optim.Optimizer,
     penalties: Sequence[Penalty],
     epoch: int,
@@ -199,24 +138,13 @@ def _step(
     device = next(network.parameters()).device
     batch = batch.to(device)
     with mixed_precision(device, training.sampling is not None):
-        encoded = network(batch.x, batch.edge_index, batch.observed, batch.degree)
-    if encoded.h.dtype == torch.bfloat16:
-        encoded = Encoded({name: z.float() for name, z in encoded.z.items()}, encoded.h.float())
-    task_loss = objective.loss(network.head, encoded, batch)
+        states = objective.forward(network, batch)
+    task_loss = objective.loss(network, states, batch)
     total = task_loss
     for penalty in penalties:
         if penalty.due(epoch):
-            context = Context(
-                z=encoded.z,
-                h=encoded.h,
-                node_ids=batch.node_ids,
-                edge_index=batch.graph,
-                observed=batch.observed,
-                y_train=batch.y_train,
-                step=step,
-                generator=penalty.generator,
-            )
-            total = total + penalty(context, task_loss)
+            context = objective.context(states, batch, step, penalty.generator)
+            total = total + penalty(context, task_loss, states.z)
     if not torch.isfinite(total):
         raise MethodError(
             f"The training loss became {total.item()} at epoch {epoch}; lower lr or the regulariser's lam."
@@ -227,6 +155,5 @@ def _step(
 
 
 @torch.no_grad()
-def _value(network: Network, objective: Objective[Any], view: TaskView, training: Training) -> float:
-    encoded = encode(network, view, in_blocks=training.sampling is not None)
-    return objective.validate(network.head, encoded, view)
+def _value(network: nn.Module, objective: Objective[Any], view: Any, training: Training) -> float:
+    return objective.validate(network, objective.encode(network, view, training), view)

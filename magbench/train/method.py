@@ -1,14 +1,14 @@
 """Methods: what is scored. ``fit(view, seed=...)``, then ``predict(view)``.
 
-Most methods are an encoder with the head of the task's family, trained by the one loop (:class:`EncoderMethod`);
-anything else derives from :class:`Method` directly.
+Most methods are an encoder with the head of the task's family, trained by the one loop (:class:`EncoderMethod`; so are
+retrieval's networks); anything else derives from :class:`Method` directly.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -17,9 +17,10 @@ from magbench.options import Options, parse_options
 from magbench.regularizers.base import Regularizer
 from magbench.specs import Training
 from magbench.train.device import choose_device
-from magbench.train.loop import Network, Outcome, encode, train
+from magbench.train.loop import Outcome, train
 from magbench.train.node_classification import NodeClassificationObjective
 from magbench.train.objective import Objective
+from magbench.train.towers import RetrievalNetwork
 
 
 class Method(ABC):
@@ -30,6 +31,8 @@ class Method(ABC):
     """
 
     Options: type[Options] = Options
+    towers: Literal["pure", "coupled"] | None = None
+    """Retrieval: whether a side is embedded without the other (pure), or messages pass between them (coupled)."""
 
     def __init__(self, **options: Any) -> None:
         self.options = parse_options(self.Options, options, type(self).__name__.lower())
@@ -45,40 +48,41 @@ class Method(ABC):
 
 
 class EncoderMethod(Method):
-    """An encoder, any regularisers and the training loop.
+    """An encoder or a network, any regularisers and the training loop.
 
     Args:
-        encoder_class: an :class:`~magbench.nn.encoder.Encoder`.
+        encoder_class: an :class:`~magbench.nn.encoder.Encoder`, or a whole network of the family, e.g. a
+            :class:`~magbench.train.towers.RetrievalNetwork`.
         training: constants of the loop.
         regularizers: added to the task loss in this order.
         objective: what the task's family trains for; default: node classification.
-        options: the encoder's options.
+        options: the encoder's or the network's options.
     """
 
     def __init__(
         self,
-        encoder_class: type[Encoder],
+        encoder_class: type[Encoder] | type[RetrievalNetwork],
         training: Training,
         regularizers: Sequence[Regularizer] = (),
         objective: Objective[Any] | None = None,
         **options: Any,
     ) -> None:
         self.encoder_class, self.regularizers = encoder_class, list(regularizers)
-        self.objective = objective or NodeClassificationObjective()
+        self.objective: Objective[Any] = objective or NodeClassificationObjective()
         self.encoder_options = parse_options(encoder_class.Options, options, encoder_class.__name__.lower())
         self.training = training.model_copy(update={"lr": self.encoder_options.lr})
+        self.towers = self.objective.towers(encoder_class)
         self.outcome = Outcome()
 
     def fit(self, view: Any, *, seed: int) -> None:
         """Train, keep the checkpoint best on validation; the global RNG stays as it was."""
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            dims = {name: features.size(1) for name, features in view.x.items()}
-            encoder = self.encoder_class(dims, **self.encoder_options.model_dump())
-            self.network = Network(encoder, self.objective.head(encoder, view)).to(choose_device())
+            network = self.objective.build(self.encoder_class, self.encoder_options, view, self.training, seed)
+            self.network = network.to(choose_device())
             self.outcome = train(self.network, self.objective, view, self.training, self.regularizers, seed)
 
     @torch.no_grad()
     def predict(self, view: Any) -> Any:
-        encoded = encode(self.network, view, in_blocks=self.training.sampling is not None)
-        return self.objective.predict(self.network.head, encoded, view)
+        states = self.objective.encode(self.network, view, self.training)
+        return self.objective.predict(self.network, states, view)

@@ -14,10 +14,11 @@ from magbench.graph.batches import Batches, Features, NodeBatches
 from magbench.graph.neighbors import NeighborSampler
 from magbench.nn.encoder import Encoded, Encoder
 from magbench.tasks.views import NodeClassificationView, NodePrediction
-from magbench.train.objective import Batch, Objective
+from magbench.train.network import Network
+from magbench.train.objective import Batch, EncoderObjective
 
 
-class NodeClassificationObjective(Objective[NodeClassificationView]):
+class NodeClassificationObjective(EncoderObjective[NodeClassificationView]):
     """On the whole graph an epoch is one step."""
 
     family = "node_classification"
@@ -54,13 +55,13 @@ class NodeClassificationObjective(Objective[NodeClassificationView]):
         seeds = torch.arange(data.batch_size)
         return seeds, view.y[data.n_id[seeds]]
 
-    def loss(self, head: nn.Module, encoded: Encoded, batch: Batch) -> Tensor:
-        return functional.cross_entropy(head(encoded.h)[batch.targets], batch.labels)
+    def loss(self, network: Network, encoded: Encoded, batch: Batch) -> Tensor:
+        return functional.cross_entropy(network.head(encoded.h)[batch.targets], batch.labels)
 
-    def validate(self, head: nn.Module, encoded: Encoded, view: NodeClassificationView) -> float:
-        classes = head(encoded.h)[view.val].argmax(1).cpu()
+    def validate(self, network: Network, encoded: Encoded, view: NodeClassificationView) -> float:
+        classes = network.head(encoded.h)[view.val].argmax(1).cpu()
         return float((classes == view.y[view.val]).double().mean())
 
-    def predict(self, head: nn.Module, encoded: Encoded, view: NodeClassificationView) -> NodePrediction:
-        logits = head(encoded.h)[view.test].cpu()
+    def predict(self, network: Network, encoded: Encoded, view: NodeClassificationView) -> NodePrediction:
+        logits = network.head(encoded.h)[view.test].cpu()
         return NodePrediction(view.test.numpy(), logits.float().numpy().astype(np.float32))

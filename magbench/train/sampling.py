@@ -20,7 +20,7 @@ from magbench.graph.neighbors import NeighborSampler
 from magbench.nn.encoder import Encoder
 from magbench.specs import Sampling
 from magbench.tasks.views import TaskView
-from magbench.train.objective import Batch, Objective
+from magbench.train.objective import Batch, EncoderObjective
 
 
 class SampledBatches:
@@ -37,7 +37,7 @@ class SampledBatches:
 
     def __init__(
         self,
-        objective: Objective[Any],
+        objective: EncoderObjective[Any],
         view: TaskView,
         sampling: Sampling,
         encoder: Encoder,

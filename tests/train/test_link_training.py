@@ -16,8 +16,8 @@ from magbench.regularizers import DAGR
 from magbench.regularizers.base import Context, Regularizer
 from magbench.tasks.views import LinkPredictionView
 from magbench.train.link_prediction import LinkPredictionObjective, with_negatives
-from magbench.train.loop import encode
 from magbench.train.method import EncoderMethod
+from magbench.train.network import encode
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +117,7 @@ def test_it_learns_and_selects_by_validation_mrr(ring: MAG, encoder, decoder: st
     assert method.outcome.value == max(values)
     encoded, head = encode(method.network, view), method.network.head
     with torch.no_grad():
-        assert method.objective.validate(head, encoded, view) == method.outcome.value
+        assert method.objective.validate(method.network, encoded, view) == method.outcome.value
         embedded = head.embed(encoded.h)
         source = embedded[view.val[0]]
         own = head(source, embedded[view.val[1]])

@@ -15,8 +15,8 @@ from magbench.errors import MethodError
 from magbench.regularizers import DAGR, OptiMAG
 from magbench.regularizers.base import Context, Regularizer
 from magbench.tasks.views import NodeClassificationView
-from magbench.train.loop import encode
 from magbench.train.method import EncoderMethod
+from magbench.train.network import encode
 
 
 @pytest.fixture(scope="module")

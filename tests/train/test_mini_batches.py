@@ -19,8 +19,8 @@ from magbench.specs import Protocol, Sampling, Training
 from magbench.tasks.views import LinkPredictionView, NodeClassificationView, TaskView
 from magbench.train.compose import compose
 from magbench.train.link_prediction import LinkPredictionObjective
-from magbench.train.loop import Network
 from magbench.train.method import EncoderMethod
+from magbench.train.network import Network
 from magbench.train.node_classification import NodeClassificationObjective
 from magbench.train.sampling import SampledBatches
 
@@ -71,7 +71,7 @@ def test_one_batch_of_full_fanout_has_the_loss_of_the_whole_graph(name: str, vie
     (whole,) = objective.batches(view, torch.Generator())
     (sampled,) = batches(view, encoder, Sampling(batch_size=10_000, fanout=10_000)).epoch(1)
     losses = [
-        objective.loss(network.head, network(batch.x, batch.edge_index, batch.observed, batch.degree), batch)
+        objective.loss(network, network(batch.x, batch.edge_index, batch.observed, batch.degree), batch)
         for batch in (whole, sampled)
     ]
     assert torch.allclose(*losses, rtol=1e-5)

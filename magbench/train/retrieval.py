@@ -1,0 +1,215 @@
+"""Retrieval as an objective: symmetric InfoNCE on the training pairs, mean reciprocal rank of the validation pairs.
+
+What embeds the sides is a network of :mod:`magbench.train.towers`: an encoder of ours or a user's as two pure towers,
+or a network of a method's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import ceil
+from statistics import fmean
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from magbench.data.mag import simple_undirected
+from magbench.errors import MethodError
+from magbench.metrics.ranking import count_above_equal, mrr
+from magbench.nn.contrastive import info_nce
+from magbench.nn.encoder import Encoder
+from magbench.options import Options
+from magbench.regularizers.base import Context, Regularizer
+from magbench.specs import Training
+from magbench.tasks.views import RetrievalPrediction, RetrievalView, Side
+from magbench.train.objective import Objective
+from magbench.train.towers import Embedded, RetrievalNetwork, Towers
+
+MOST_PAIRS = 2048
+"""Training pairs that one step compares; where there are more, an epoch has several steps."""
+_CHUNK_ROWS = 1024
+
+
+class RetrievalOptions(Options):
+    """What an encoder or a network can be told beside its own options."""
+
+    temperature: float = Field(0.07, gt=0)
+
+
+@dataclass(frozen=True, eq=False)
+class PairBatch:
+    """The input of one optimisation step: everything, and the pairs that the loss is taken on.
+
+    Attributes:
+        sides, cross: as in the view.
+        pairs: int64 [2, p], rows of the first and of the second side.
+        train: int64 [2, P], all training pairs, which regularisers see as nodes 0 … P-1.
+        graph: int64 [2, e], the first side's edges among them, in both directions.
+        repeated: whether an item stands in several pairs.
+    """
+
+    sides: dict[str, Side]
+    cross: dict[str, Tensor]
+    pairs: Tensor
+    train: Tensor
+    graph: Tensor
+    repeated: bool = False
+
+    def to(self, device: torch.device) -> PairBatch:
+        """The same on ``device``; tensors that lie there already are not copied."""
+        sides, cross = on_device(self.sides, self.cross, device)
+        pairs, train, graph = (part.to(device) for part in (self.pairs, self.train, self.graph))
+        return PairBatch(sides, cross, pairs, train, graph, self.repeated)
+
+
+class RetrievalObjective(Objective[RetrievalView]):
+    """Every step embeds both sides as a whole; up to ``MOST_PAIRS`` training pairs an epoch is one step."""
+
+    Options = RetrievalOptions
+    family = "retrieval"
+    value_name = "val_mrr"
+
+    def towers(self, cls: type[Encoder] | type[RetrievalNetwork]) -> Literal["pure", "coupled"]:
+        return Towers.towers if issubclass(cls, Encoder) else cls.towers
+
+    def build(
+        self,
+        cls: type[Encoder] | type[RetrievalNetwork],
+        options: Any,
+        view: RetrievalView,
+        training: Training,
+        seed: int,
+    ) -> RetrievalNetwork:
+        in_dims = {name: side.x.size(1) for name, side in view.sides.items()}
+        if issubclass(cls, Encoder):
+            return Towers(cls, in_dims, options)
+        network = cls(in_dims, **options.model_dump())
+        network.prepare(view, training, seed)
+        return network
+
+    def parameters(self, network: RetrievalNetwork) -> list[dict[str, Any]]:
+        return network.parameter_groups()
+
+    def epochs(
+        self,
+        network: RetrievalNetwork,
+        view: RetrievalView,
+        training: Training,
+        regularizers: Sequence[Regularizer],
+        seed: int,
+    ) -> Callable[[int], Iterator[PairBatch]]:
+        if training.sampling is not None:
+            raise MethodError(
+                "Retrieval trains on the whole graph of both sides; a protocol with sampled neighbours is not"
+                " supported. Use --protocol standard@1."
+            )
+        generator = torch.Generator().manual_seed(seed)
+        graph = induced(view.sides[next(iter(view.sides))].edge_index, view.train[0])
+        repeated = any(len(own.unique()) < len(own) for own in view.train)
+
+        def epoch(number: int) -> Iterator[PairBatch]:
+            for pairs in _parts(view.train, generator):
+                yield PairBatch(view.sides, view.cross, pairs, view.train, graph, repeated)
+
+        return epoch
+
+    def forward(self, network: RetrievalNetwork, batch: PairBatch) -> Embedded:
+        embedded: Embedded = network(batch.sides, batch.cross)
+        return embedded
+
+    def loss(self, network: RetrievalNetwork, states: Embedded, batch: PairBatch) -> Tensor:
+        first, second = (rows[own] for rows, own in zip(states.embeddings.values(), batch.pairs, strict=True))
+        loss = info_nce(first, second, self.options.temperature, batch.pairs if batch.repeated else None)
+        return loss if states.penalty is None else loss + states.penalty
+
+    def context(self, states: Embedded, batch: PairBatch, step: int, generator: torch.Generator) -> Context:
+        """The training pairs alone; ``h`` is the mean of a pair's two embeddings."""
+        own = dict(zip(batch.sides, batch.train, strict=True))
+        halves = [states.embeddings[name][rows] for name, rows in own.items()]
+        number = batch.train.size(1)
+        return Context(
+            z={name: states.z[name][rows] for name, rows in own.items()},
+            h=(halves[0] + halves[1]) / 2,
+            node_ids=torch.arange(number, device=batch.train.device),
+            edge_index=batch.graph,
+            observed={name: batch.sides[name].observed[rows] for name, rows in own.items()},
+            y_train=batch.train.new_full((number,), -1),
+            step=step,
+            generator=generator,
+        )
+
+    @torch.no_grad()
+    def encode(self, network: RetrievalNetwork, view: RetrievalView, training: Training) -> Embedded:
+        network.eval()
+        device = next(network.parameters()).device
+        embedded: Embedded = network(*on_device(view.sides, view.cross, device))
+        return embedded
+
+    def validate(self, network: RetrievalNetwork, states: Embedded, view: RetrievalView) -> float:
+        return pair_mrr(states.embeddings, view.val)
+
+    def predict(self, network: RetrievalNetwork, states: Embedded, view: RetrievalView) -> RetrievalPrediction:
+        return prediction(states.embeddings)
+
+    def telemetry(self, network: RetrievalNetwork, view: RetrievalView, training: Training) -> dict[str, float]:
+        return network.telemetry()
+
+
+def prediction(embeddings: Mapping[str, Tensor]) -> RetrievalPrediction:
+    """Embeddings float [M, d] of each side as a prediction."""
+    return RetrievalPrediction({name: rows.float().cpu().numpy() for name, rows in embeddings.items()})
+
+
+def pair_mrr(embeddings: Mapping[str, Tensor], pairs: Tensor) -> float:
+    """Mean reciprocal rank of pairs among themselves, mean of both directions.
+
+    Args:
+        embeddings: first and second side, float [M, d].
+        pairs: int64 [2, P]; a row is ranked among the P rows of the other side.
+    """
+    device = next(iter(embeddings.values())).device
+    first, second = (rows[own.to(device)] for rows, own in zip(embeddings.values(), pairs, strict=True))
+    return fmean(_direction(a, b) for a, b in ((first, second), (second, first)))
+
+
+def _direction(queries: Tensor, gallery: Tensor) -> float:
+    counts = []
+    for start in range(0, len(queries), _CHUNK_ROWS):
+        scores = (queries[start : start + _CHUNK_ROWS] @ gallery.t()).cpu().numpy()
+        counts.append(count_above_equal(scores, start + np.arange(len(scores))))
+    above, equal = (np.concatenate(part) for part in zip(*counts, strict=True))
+    return mrr(above, equal)
+
+
+def induced(edge_index: Tensor, rows: Tensor) -> Tensor:
+    """Edges among ``rows`` (int64 [P]) as positions 0 … P-1, in both directions: int64 [2, e]."""
+    size = 1 + int(max(edge_index.max() if edge_index.numel() else 0, rows.max()))
+    position = torch.full((size,), -1)
+    position[rows] = torch.arange(len(rows))
+    ends = position[edge_index]
+    return simple_undirected(ends[:, (ends >= 0).all(0)], len(rows))
+
+
+def on_device(
+    sides: Mapping[str, Side], cross: Mapping[str, Tensor], device: torch.device
+) -> tuple[dict[str, Side], dict[str, Tensor]]:
+    """Sides and messages on ``device``; tensors that lie there already are not copied."""
+    moved = {
+        name: replace(
+            side, x=side.x.to(device), observed=side.observed.to(device), edge_index=side.edge_index.to(device)
+        )
+        for name, side in sides.items()
+    }
+    return moved, {name: edges.to(device) for name, edges in cross.items()}
+
+
+def _parts(train: Tensor, generator: torch.Generator) -> Sequence[Tensor]:
+    """The pairs of each step of an epoch; one step has them all, in their order."""
+    if train.size(1) <= MOST_PAIRS:
+        return [train]
+    order = torch.randperm(train.size(1), generator=generator)
+    return train[:, order].tensor_split(ceil(train.size(1) / MOST_PAIRS), dim=1)
