@@ -7,7 +7,8 @@ that a method that gives every candidate the same score gains nothing:
     rank = 1 + above + equal / 2
 
 ``mrr`` is the mean of 1 / rank; ``hits_at_k`` the share of queries with rank <= k, which with one right candidate a
-query is ``recall_at_k``. Counts are made by :func:`count_above_equal`, some rows at a time.
+query is ``recall_at_k``. Counts are made of a table of scores by :func:`count_above_equal`, some rows at a time, and of
+embeddings, without such a table, by :func:`rank_counts <magbench.metrics.exact.rank_counts>`.
 
 Source: Berrendorf et al., "On the ambiguity of rank-based evaluation of entity alignment or link prediction methods"
 (2020), section 3.1.
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,10 +26,43 @@ from numpy.typing import ArrayLike, NDArray
 from magbench.errors import MethodError
 from magbench.metrics.base import Metric
 
+if TYPE_CHECKING:
+    from magbench.metrics.exact import rank_counts
+    from magbench.metrics.topk import top_k
+
+__all__ = [
+    "HITS_AT_1",
+    "HITS_AT_3",
+    "HITS_AT_10",
+    "MRR",
+    "count_above_equal",
+    "hits",
+    "hits_at_k",
+    "mrr",
+    "rank_counts",
+    "realistic_ranks",
+    "recall_at_k",
+    "reciprocal_ranks",
+    "top_k",
+]
+
 _CHUNK_CELLS = 4_000_000
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int32]
+
+
+def __getattr__(name: str) -> Any:
+    """``rank_counts`` and ``top_k``, which need torch, are imported when they are asked for."""
+    if name == "rank_counts":
+        from magbench.metrics import exact
+
+        return exact.rank_counts
+    if name == "top_k":
+        from magbench.metrics import topk
+
+        return topk.top_k
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def count_above_equal(scores: ArrayLike, right: ArrayLike) -> tuple[Counts, Counts]:
@@ -74,7 +109,7 @@ def realistic_ranks(above: ArrayLike, equal: ArrayLike) -> Floats:
     >>> realistic_ranks([0, 2], [0, 3])
     array([1. , 4.5])
     """
-    counts = [np.asarray(values) for values in (above, equal)]
+    counts = [_array(values) for values in (above, equal)]
     for name, values in zip(("above", "equal"), counts, strict=True):
         if values.ndim != 1 or values.size == 0 or values.shape != counts[0].shape:
             raise MethodError(f"{name} has shape {values.shape}; expected one count for each of at least one query.")
@@ -83,14 +118,33 @@ def realistic_ranks(above: ArrayLike, equal: ArrayLike) -> Floats:
     return 1.0 + counts[0].astype(np.float64) + counts[1].astype(np.float64) / 2.0
 
 
+def _array(values: ArrayLike) -> NDArray[Any]:
+    """A numpy array of what may be a tensor on any device."""
+    return np.asarray(values.cpu() if hasattr(values, "cpu") else values)
+
+
 def reciprocal_ranks(above: ArrayLike, equal: ArrayLike) -> Floats:
     """float64 [Q], 1 / rank; raises as :func:`realistic_ranks`."""
     return 1.0 / realistic_ranks(above, equal)
 
 
-def hits(above: ArrayLike, equal: ArrayLike, k: int) -> Floats:
-    """float64 [Q], 1 where rank <= k, else 0; raises as :func:`realistic_ranks`."""
-    return (realistic_ranks(above, equal) <= k).astype(np.float64)
+def hits(above: ArrayLike, equal: ArrayLike, k: int, pool: int | None = None) -> Floats:
+    """float64 [Q], 1 where rank <= k, else 0.
+
+    Raises:
+        MethodError: as :func:`realistic_ranks`; for a k that is no integer from 1 up; and, where the number of
+            candidates ``pool`` is given, for a k above it or for counts that it cannot hold.
+    """
+    ranks = realistic_ranks(above, equal)
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
+        raise MethodError(f"k is {k!r}; expected an integer from 1 up.")
+    if pool is not None:
+        if k > pool:
+            raise MethodError(f"k is {k}, but there are {pool} candidates: every query would count. Take k <= {pool}.")
+        most = int((_array(above).astype(np.int64) + _array(equal)).max())
+        if most >= pool:
+            raise MethodError(f"{most} candidates score as high as the right one; among {pool} at most {pool - 1} can.")
+    return (ranks <= k).astype(np.float64)
 
 
 def mrr(above: ArrayLike, equal: ArrayLike) -> float:
@@ -102,13 +156,13 @@ def mrr(above: ArrayLike, equal: ArrayLike) -> float:
     return float(reciprocal_ranks(above, equal).mean())
 
 
-def hits_at_k(above: ArrayLike, equal: ArrayLike, k: int) -> float:
-    """Share of queries with rank <= k.
+def hits_at_k(above: ArrayLike, equal: ArrayLike, k: int, pool: int | None = None) -> float:
+    """Share of queries with rank <= k; raises as :func:`hits`.
 
     >>> hits_at_k([0, 3, 0], [0, 0, 1], k=1)
     0.3333333333333333
     """
-    return float(hits(above, equal, k).mean())
+    return float(hits(above, equal, k, pool).mean())
 
 
 recall_at_k = hits_at_k
