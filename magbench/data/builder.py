@@ -44,7 +44,7 @@ class StoreBuilder:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
-    def write(self, name: str, chunks: Iterable[bytes]) -> None:
+    def write(self, name: str, chunks: Iterable[bytes | memoryview]) -> None:
         """Write a data file from its bytes, piece by piece."""
         digest, size = hashlib.sha256(), 0
         with self.path(name).open("wb") as stream:

@@ -191,20 +191,21 @@ class _Seen:
     infinite: int = 0
 
 
-def _feature_bytes(rows: Iterator[Block], shape: tuple[int, int], seen: _Seen) -> Iterator[bytes]:
+def _feature_bytes(rows: Iterator[Block], shape: tuple[int, int], seen: _Seen) -> Iterator[bytes | memoryview]:
     """An ``.npy`` file of float32 `shape`, piece by piece; fills `seen`."""
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": shape})
     yield header.getvalue()
     for block in rows:
-        infinite = np.isinf(block)
-        if infinite.any():
+        here = np.asarray(block.any(axis=1))
+        if not np.isfinite(block).all():
+            infinite = np.isinf(block)
             block[infinite] = np.copysign(LARGEST_HALF, block[infinite])
             seen.infinite += int(infinite.sum())
-        here = ~np.isnan(block).any(axis=1) & (block != 0).any(axis=1)
+            here &= ~np.isnan(block).any(axis=1)
         block[~here] = 0
         seen.present.append(here)
-        yield block.tobytes()
+        yield block.data.cast("B")
 
 
 def _write_pictures(builder: StoreBuilder, source: Path, published: Published) -> Iterator[str]:

@@ -26,7 +26,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from magbench import paths
 from magbench.data.meta import FileEntry
-from magbench.data.store import file_sha256
 from magbench.errors import DataError, MagbenchError, OutputError
 from magbench.specs import Mirror
 
@@ -99,9 +98,9 @@ class Repository:
         """
         target = self.folder / path
         if target.is_file():
-            problem = self._problem(path, target)
+            problem, entry = self._verify(path, target)
             if problem is None:
-                self._record(path, target)
+                self._record(path, entry)
                 return target
             target.unlink()
             if self.offline:
@@ -110,7 +109,7 @@ class Repository:
             raise DataError(f"{path} of {self.repo} was not fetched before. Run again without --offline.")
         part = self._part(path)
         self._transfer(path, part)
-        problem = self._problem(path, part)
+        problem, entry = self._verify(path, part)
         if problem:
             part.unlink()
             raise DataError(
@@ -118,7 +117,7 @@ class Repository:
                 f"the file was changed after it was recorded in {self.folder / LEDGER}."
             )
         part.rename(target)
-        self._record(path, target)
+        self._record(path, entry)
         return target
 
     def _transfer(self, path: str, part: Path) -> None:
@@ -156,23 +155,23 @@ class Repository:
             return 0
         return done
 
-    def _problem(self, path: str, file: Path) -> str | None:
-        """How `file` differs from what `path` must be; None when it does not."""
+    def _verify(self, path: str, file: Path) -> tuple[str | None, FileEntry]:
+        """How `file` differs from what `path` must be, None when it does not; and its size and sha256, in one pass."""
         recorded = self.ledger.files.get(path) if self.ledger else None
         remote = self.remote.get(path)
         known = self.mirror.sha256.get(path) or (recorded and recorded.sha256)
         expected = known or (remote.lfs.sha256 if remote is not None and remote.lfs else None)
+        by_git = expected is None and remote is not None
+        entry, blob_id = _hashes(file, by_git)
+        found, kind = entry.sha256, "sha256"
         if expected is None and remote is not None:
-            found, expected, kind = _git_blob_id(file), remote.blob_id, "git blob id"
-        else:
-            found, kind = file_sha256(file), "sha256"
-        return None if found == expected else f"found {kind} {found}, expected {expected}"
+            found, expected, kind = blob_id, remote.blob_id, "git blob id"
+        return None if found == expected else f"found {kind} {found}, expected {expected}", entry
 
-    def _record(self, path: str, file: Path) -> None:
+    def _record(self, path: str, entry: FileEntry) -> None:
         assert self.ledger is not None
         if path in self.ledger.files:
             return
-        entry = FileEntry(bytes=file.stat().st_size, sha256=file_sha256(file))
         self.ledger = self.ledger.model_copy(update={"files": {**self.ledger.files, path: entry}})
         fresh = self.folder / f".{LEDGER}"
         fresh.write_text(self.ledger.model_dump_json(indent=1) + "\n", encoding="utf-8")
@@ -222,9 +221,13 @@ def _endpoint() -> str | None:
     return os.environ.get("HF_ENDPOINT") or None
 
 
-def _git_blob_id(path: Path) -> str:
-    digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+def _hashes(path: Path, by_git: bool) -> tuple[FileEntry, str]:
+    """Size and sha256 of a file and, if `by_git`, its git blob id, in one pass."""
+    size, content = path.stat().st_size, hashlib.sha256()
+    blob = hashlib.sha1(f"blob {size}\0".encode(), usedforsecurity=False)
     with path.open("rb") as stream:
         while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+            content.update(chunk)
+            if by_git:
+                blob.update(chunk)
+    return FileEntry(bytes=size, sha256=content.hexdigest()), blob.hexdigest()

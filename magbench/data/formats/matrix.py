@@ -1,7 +1,8 @@
 """Feature files: one matrix [N, D] of floats as ``.npy`` or as a torch tensor, read a block of rows at a time.
 
-The file is mapped anew for every block, so that what was read can be given back: a 5 GB file needs the memory of a
-block. Whatever the file's precision, rows are handed out as float32.
+A file that can be mapped is mapped anew for every block, so that what was read can be given back: 5 GB need the memory
+of a block. One that cannot (a pickled array, a file of torch < 1.6) is read once and held. Whatever the file's
+precision, rows are handed out as float32.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from magbench.data.formats.published import expect
-from magbench.data.formats.torch_file import load_torch
+from magbench.data.formats.torch_file import can_be_mapped, load_torch
 from magbench.errors import DataError
 from magbench.specs import FeatureFile
 
@@ -26,7 +27,7 @@ Block = NDArray[np.float32]
 
 
 def open_matrix(path: Path) -> torch.Tensor | NDArray[Any]:
-    """The mapped matrix; indexing it copies nothing. Raises DataError unless it holds floats [N, D]."""
+    """The matrix, mapped if it can be. Raises DataError unless it holds floats [N, D]."""
     try:
         with path.open("rb") as stream:
             is_numpy = stream.read(len(NPY)) == NPY
@@ -51,11 +52,15 @@ def check_matrix(path: Path, width: int, num_nodes: int) -> None:
 
 def blocks(path: Path, part: FeatureFile, num_nodes: int) -> Iterator[Block]:
     """The rows of `part`, in order, as float32 [≤ n, dim] blocks of about 32 MB of the file."""
-    width = open_matrix(path).shape[1]
+    whole = open_matrix(path)
+    width = whole.shape[1]
+    mapped = isinstance(whole, np.memmap) or (isinstance(whole, torch.Tensor) and can_be_mapped(path))
+    held = None if mapped else whole
+    del whole
     step = max(1, BLOCK_BYTES // (8 * width))
     columns = slice(*(part.columns or (0, width)))
     for start in range(0, num_nodes, step):
-        rows = open_matrix(path)[start : start + step, columns]
+        rows = (open_matrix(path) if held is None else held)[start : start + step, columns]
         values = rows.float().numpy() if isinstance(rows, torch.Tensor) else rows
         yield np.array(values, dtype="<f4", order="C")
 

@@ -14,6 +14,7 @@ from magbench.errors import DataError
 
 # What a numpy array is pickled as; old and new numpy name one function by two modules.
 RECONSTRUCT = np.zeros(0).__reduce__()[0]
+ZIP = b"PK\x03\x04"
 ALLOWED: list[Any] = [
     (RECONSTRUCT, "numpy.core.multiarray._reconstruct"),
     (RECONSTRUCT, "numpy._core.multiarray._reconstruct"),
@@ -27,6 +28,12 @@ ALLOWED: list[Any] = [
 ]
 
 
+def can_be_mapped(path: Path) -> bool:
+    """Whether the storage of its tensors can be memory-mapped: in the zip files that torch writes since 1.6."""
+    with path.open("rb") as stream:
+        return stream.read(len(ZIP)) == ZIP
+
+
 def load_torch(path: Path) -> Any:
     """The content of a torch file; the storage of tensors is memory-mapped where the file allows it.
 
@@ -35,10 +42,7 @@ def load_torch(path: Path) -> Any:
     """
     try:
         with torch.serialization.safe_globals(ALLOWED):
-            try:
-                return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-            except RuntimeError:  # written before torch 1.6: such a file cannot be mapped
-                return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=can_be_mapped(path))
     except Exception as error:  # torch's reader lets errors of every kind of a damaged file through
         reason = (str(error).splitlines() or [""])[0][:300]
         raise DataError(

@@ -35,6 +35,20 @@ def test_blocks_are_the_matrix(
     np.testing.assert_array_equal(np.concatenate(found), true.astype("<f4")[:, slice(*(columns or (0, 64)))])
 
 
+@pytest.mark.parametrize("kind", ["pickled array", "torch 1.5"])
+def test_a_file_that_cannot_be_mapped_is_read_once(tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(matrix, "BLOCK_BYTES", 8 * 64 * 300)
+    path, true = tmp_path / "x.pt", VALUES.astype("<f4")
+    content = true if kind == "pickled array" else torch.from_numpy(true)
+    torch.save(content, path, _use_new_zipfile_serialization=kind == "pickled array")
+    opened = []
+    original = matrix.load_torch
+    monkeypatch.setattr(matrix, "load_torch", lambda found: opened.append(found) or original(found))
+    found = list(blocks(path, FeatureFile(encoder="-", file="x", dim=64), 1000))
+    np.testing.assert_array_equal(np.concatenate(found), true)
+    assert opened == [path]
+
+
 def test_memory_is_that_of_a_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(matrix, "BLOCK_BYTES", 1 << 20)
     np.save(tmp_path / "x.npy", np.ones((40_000, 100)))
