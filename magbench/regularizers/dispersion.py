@@ -54,14 +54,6 @@ def logdet(z: Tensor, t: float, excluded: Tensor | None = None) -> Tensor:
 VARIANTS: dict[str, Dispersion] = {"rbf": rbf, "cov": cov, "hinge": hinge, "logdet": logdet, "dispersive": dispersive}
 
 
-@torch.no_grad()
-def effective_rank(z: Tensor) -> float:
-    """exp of the entropy of the normalised singular values of ``z`` (Roy & Vetterli 2007): between 1 and min(B, d)."""
-    values = torch.linalg.svdvals(z.double())
-    share = values / values.sum().clamp_min(1e-30)
-    return math.exp(float(-torch.xlogy(share, share).sum()))
-
-
 def _log_mean_exp(exponent: Tensor, excluded: Tensor | None) -> Tensor:
     """log of the mean of exp over the pairs that count."""
     allowed = _pairs(len(exponent), excluded, exponent.device)

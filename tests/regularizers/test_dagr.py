@@ -13,7 +13,7 @@ from magbench.errors import MagbenchWarning, MethodError, OptionError
 from magbench.ot.costs import unit_rows
 from magbench.regularizers import DAGR
 from magbench.regularizers.dagr import two_task_weight
-from magbench.regularizers.dispersion import effective_rank
+from magbench.spectrum import effective_rank
 
 F64 = torch.float64
 pytestmark = pytest.mark.filterwarnings("ignore::magbench.errors.MagbenchWarning")

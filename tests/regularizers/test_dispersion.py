@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from magbench.regularizers.dispersion import VARIANTS, effective_rank, rbf
+from magbench.regularizers.dispersion import VARIANTS, rbf
+from magbench.spectrum import effective_rank
 
 F64 = torch.float64
 
