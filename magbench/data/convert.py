@@ -21,6 +21,7 @@ import torch
 
 import magbench
 from magbench.data.builder import StoreBuilder
+from magbench.data.edges import distinct, undirected_edges
 from magbench.data.formats.matrix import Block, blocks, check_matrix
 from magbench.data.formats.pictures import Tally, pictures
 from magbench.data.formats.published import Files, Ints, Published, expect
@@ -71,12 +72,13 @@ def convert(spec: DatasetSpec, mirror: Mirror, sources: Sources, folder: Path) -
         for modality, path in parts.items():
             check_matrix(path, mirror.width(name, modality), published.num_nodes)
     old = read_meta(folder) if (folder / META).is_file() else None
-    if old is not None and old.published != count_published(published.edge_index, published.num_nodes):
+    graph = count_published(published.edge_index, published.num_nodes)
+    if old is not None and old.published != graph:
         raise DataError(
             f"{spec.id}: the files hold another graph than {folder}, so they are of another release. "
             f"Remove {folder} to start anew with them."
         )
-    notes = list(_graph_notes(published, spec))
+    notes = list(_graph_notes(published, graph, spec))
     with StoreBuilder(folder) as builder:
         if old is None:
             _write_small(builder, published, spec)
@@ -86,10 +88,12 @@ def convert(spec: DatasetSpec, mirror: Mirror, sources: Sources, folder: Path) -
                     notes += _write_features(builder, mirror, name, modality, path, published.num_nodes)
         if sources.pictures is not None and (old is None or "images.parquet" not in old.files):
             notes += _write_pictures(builder, sources.pictures, published)
-        meta = _describe(published, spec, mirror, sources, builder, old)
         if old is None:
+            meta = _describe(published, graph, spec, mirror, sources, builder)
             builder.publish(meta)
         else:
+            features = {**old.features, **_widths(mirror, sources)}
+            meta = old.model_copy(update={"features": features, "files": {**old.files, **builder.files}})
             builder.add(meta)
     return Conversion(folder, meta, tuple(notes))
 
@@ -109,15 +113,12 @@ def check_published(published: Published, spec: DatasetSpec, files: Files) -> No
 
 def count_published(edge_index: Ints, num_nodes: int) -> PublishedGraph:
     """The four counts of a graph as stored, with its isolated nodes (loops connect nothing)."""
-    source, target = edge_index
-    apart = source != target
-    low, high = np.minimum(source, target)[apart], np.maximum(source, target)[apart]
-    degree = np.bincount(np.concatenate([low, high]), minlength=num_nodes)
+    pairs = undirected_edges(edge_index, num_nodes)
     return PublishedGraph(
-        directed_edges=source.size,
-        self_loops=int((~apart).sum()),
-        undirected_edges=len(np.unique(low * num_nodes + high)),
-        isolated=int((degree == 0).sum()),
+        directed_edges=edge_index.shape[1],
+        self_loops=int((edge_index[0] == edge_index[1]).sum()),
+        undirected_edges=pairs.shape[1],
+        isolated=int((np.bincount(pairs.ravel(), minlength=num_nodes) == 0).sum()),
     )
 
 
@@ -132,15 +133,14 @@ def quoted_convention(graph: PublishedGraph, quoted: int) -> str | None:
     return next((way for way, count in ways.items() if count == quoted), None)
 
 
-def _graph_notes(published: Published, spec: DatasetSpec) -> Iterator[str]:
-    graph = count_published(published.edge_index, published.num_nodes)
+def _graph_notes(published: Published, graph: PublishedGraph, spec: DatasetSpec) -> Iterator[str]:
     if spec.quoted_edges is not None:
         way = quoted_convention(graph, spec.quoted_edges)
         says = f"counts {way}" if way else "is none of the counts of this graph"
         yield f"Papers quote {spec.quoted_edges:,} edges, which {says}."
     if published.rebuilt is not None:
         both = (published.edge_index, published.rebuilt)
-        stored, rebuilt = (np.unique(source * published.num_nodes + target) for source, target in both)
+        stored, rebuilt = (distinct(source * published.num_nodes + target) for source, target in both)
         more, fewer = len(np.setdiff1d(rebuilt, stored)), len(np.setdiff1d(stored, rebuilt))
         same = f"{more:,} edges that the file lacks, and lacks {fewer:,} of its" if more or fewer else "the same edges"
         yield f"The graph made again from the table has {same}."
@@ -236,17 +236,19 @@ def _write_array(builder: StoreBuilder, name: str, values: np.ndarray[Any, Any],
     builder.write(name, [array_bytes(values, dtype)])
 
 
+def _widths(mirror: Mirror, sources: Sources) -> dict[str, dict[str, int]]:
+    """Feature set → modality → width."""
+    return {name: {m: part.dim for m, part in mirror.features[name].items()} for name in sources.features}
+
+
 def _describe(
-    published: Published, spec: DatasetSpec, mirror: Mirror, sources: Sources, builder: StoreBuilder, old: Meta | None
+    published: Published,
+    graph: PublishedGraph,
+    spec: DatasetSpec,
+    mirror: Mirror,
+    sources: Sources,
+    builder: StoreBuilder,
 ) -> Meta:
-    features = {
-        name: {modality: part.dim for modality, part in mirror.features[name].items()} for name in sources.features
-    }
-    if old is not None:
-        return old.model_copy(
-            update={"features": {**old.features, **features}, "files": {**old.files, **builder.files}}
-        )
-    graph = count_published(published.edge_index, published.num_nodes)
     edges = graph.undirected_edges
     return Meta(
         name=spec.name,
@@ -256,7 +258,7 @@ def _describe(
         source=sources.origin,
         counts=GraphCounts(nodes=published.num_nodes, directed_edges=2 * edges, self_loops=0, undirected_edges=edges),
         modalities=list(spec.modalities),
-        features=features,
+        features=_widths(mirror, sources),
         labels={} if published.labels is None else {"y": _class_names(published, spec)},
         files=builder.files,
         mirror=mirror.name,

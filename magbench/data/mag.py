@@ -21,6 +21,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from magbench.data.columns import ImageColumn
+from magbench.data.edges import undirected_edges
 from magbench.errors import DataError
 
 
@@ -143,11 +144,9 @@ class MAG(Data):  # type: ignore[misc]  # PyG ships no types, so Data is Any to 
 
     def counts(self) -> Counts:
         """The four counts of the graph."""
-        source, target = self.edge_index[0], self.edge_index[1]
-        apart = source != target
-        low, high = torch.minimum(source, target)[apart], torch.maximum(source, target)[apart]
-        pairs = torch.unique(low * self.num_nodes + high).numel()
-        return Counts(int(self.num_nodes), int(source.numel()), int((~apart).sum()), int(pairs))
+        edges, nodes = self.edge_index.cpu().numpy(), int(self.num_nodes)
+        loops = int((edges[0] == edges[1]).sum())
+        return Counts(nodes, edges.shape[1], loops, undirected_edges(edges, nodes).shape[1])
 
     def fingerprint(self) -> str:
         """sha256 (hex) over what can change a score: edges, features, presence, labels, official parts; little-endian.

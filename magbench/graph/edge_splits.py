@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from magbench.errors import DataError
 from magbench.graph.splits import Index, parts_digest, random_keys
@@ -33,18 +32,11 @@ class EdgeSplit:
         return parts_digest(self.train.T, self.val.T, self.test.T)
 
 
-def undirected_edges(edge_index: NDArray[np.int64], num_nodes: int) -> Index:
-    """The unique pairs u < v of ``edge_index`` (int64 [2, E'], any directions), ascending; self-loops are left out."""
-    low, high = edge_index.min(axis=0), edge_index.max(axis=0)
-    keys = np.unique((low * num_nodes + high)[low != high])
-    return np.stack([keys // max(num_nodes, 1), keys % max(num_nodes, 1)])
-
-
 def random_edge_split(edges: Index, seed: int, *, val: float, test: float) -> EdgeSplit:
     """Draw ``round(share · E)`` edges for testing, as many by ``val`` for validation; the rest train.
 
     Args:
-        edges: int64 [2, E], as :func:`undirected_edges` gives them.
+        edges: int64 [2, E], as :func:`~magbench.data.edges.undirected_edges` gives them.
         seed: seed of the draw.
         val: share of the edges for validation.
         test: share of the edges for testing.

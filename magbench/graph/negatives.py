@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from magbench.data.edges import distinct
 from magbench.errors import DataError
 from magbench.graph.splits import Index, bounded, random_keys
 
@@ -39,7 +40,7 @@ class NonNeighbours:
         loops = np.arange(num_nodes)
         source = np.concatenate([edge_index[0], edge_index[1], loops])
         target = np.concatenate([edge_index[1], edge_index[0], loops])
-        pairs = np.unique(source * num_nodes + target)
+        pairs = distinct(source * num_nodes + target)
         offsets = np.searchsorted(pairs, np.arange(num_nodes + 1) * num_nodes)
         rank = np.arange(len(pairs)) - offsets[pairs // max(num_nodes, 1)]
         return cls(num_nodes, offsets, pairs - rank)

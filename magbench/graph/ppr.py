@@ -23,6 +23,7 @@ from torch import Tensor
 
 from magbench import paths
 from magbench.checks import choice, number
+from magbench.data.edges import distinct
 from magbench.errors import DataError, OptionError, OutputError
 from magbench.graph.adjacency import check_nodes
 from magbench.graph.push import PushGraph
@@ -136,7 +137,7 @@ def ppr(
         raise OptionError("method='dense' computes all rows in memory; leave seeds and out away, or use method='push'.")
     if method == "dense" or (method == "auto" and num_nodes <= DENSE_LIMIT and not rows_wanted):
         return PPRStore(_dense(_adjacency(edges, num_nodes), teleport, norm), norm == "sym")
-    starts = np.arange(num_nodes) if seeds is None else np.unique(seeds.cpu().numpy())
+    starts = np.arange(num_nodes) if seeds is None else distinct(seeds.cpu().numpy())
     check_nodes("seeds holds", starts, num_nodes)
     threads = torch.get_num_threads() if num_threads is None else num_threads
     number("num_threads", threads, low=1.0, low_open=False)

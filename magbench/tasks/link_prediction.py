@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from magbench.data.edges import undirected_edges
 from magbench.data.mag import MAG, simple_undirected
 from magbench.data.parts import Parts
 from magbench.errors import DataError, MethodError
-from magbench.graph.edge_splits import DRAWS_PER_EDGE, EdgeSplit, random_edge_split, undirected_edges
+from magbench.graph.edge_splits import DRAWS_PER_EDGE, EdgeSplit, random_edge_split
 from magbench.graph.negatives import NonNeighbours, Table, draw_negatives, hide_targets
 from magbench.graph.splits import Index, bounded, parts_digest, random_keys
 from magbench.metrics import METRICS

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from magbench.data.edges import distinct, undirected_edges
 from magbench.errors import DataError
 from magbench.graph import negatives
-from magbench.graph.edge_splits import EdgeSplit, random_edge_split, undirected_edges
+from magbench.graph.edge_splits import EdgeSplit, random_edge_split
 from magbench.graph.negatives import NonNeighbours, draw_negatives, hide_targets
 from magbench.graph.splits import bounded, random_keys
 
@@ -30,6 +31,13 @@ def as_set(edges: np.ndarray) -> set[tuple[int, int]]:
 def test_undirected_edges_by_hand() -> None:
     found = undirected_edges(np.array([[3, 1, 1, 2, 0, 3], [1, 3, 1, 0, 2, 1]]), 4)
     assert found.tolist() == [[0, 1], [2, 3]]
+
+
+@pytest.mark.parametrize("keys", [[], [0], [5, 0, 5, -1, 0], [2**62, 0, 2**62]])
+def test_distinct_is_numpys_unique(keys: list[int]) -> None:
+    found = distinct(np.array(keys, dtype=np.int64))
+    np.testing.assert_array_equal(found, np.unique(np.array(keys, dtype=np.int64)))
+    assert found.dtype == np.int64
 
 
 def test_the_parts_divide_the_edges() -> None:
