@@ -21,9 +21,10 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from magbench import paths
-from magbench.errors import MagbenchError, MethodError, UnknownNameError
+from magbench.errors import MagbenchError, MethodError, OptionError, UnknownNameError
 from magbench.specs import DatasetSpec, MethodSpec, Protocol, TaskSpec, read_toml
 from magbench.suites import Suite
+from magbench.variants import Table, make_variant, parse_options
 
 ClassT = TypeVar("ClassT", bound=type)
 MARK = "__magbench_spec__"
@@ -75,6 +76,8 @@ class Registry:
     suites: dict[str, Suite] = field(default_factory=dict)
     methods: dict[str, MethodEntry] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
+    options: dict[str, Table] = field(default_factory=dict)
+    """Family → the options of its tasks' variants."""
 
     @classmethod
     def default(cls, method_paths: Iterable[str | Path] = ()) -> Registry:
@@ -93,8 +96,14 @@ class Registry:
         return _lookup(self.datasets, "data set", name.partition("@")[0], "See `magbench ls datasets`.")
 
     def task(self, name: str) -> TaskSpec:
-        """A task by ``family/name``, ``alias/name``, either with ``@version``."""
+        """A task by ``family/name`` or ``alias/name``, with a variant's options in brackets, with ``@version``.
+
+        Raises:
+            UnknownNameError: no such task, version, option or value.
+            OptionError, DataError: the options cannot be read, or not be met by the data set.
+        """
         unversioned, _, version = name.partition("@")
+        unversioned, bracket, options = unversioned.partition("[")
         family, slash, rest = unversioned.partition("/")
         full = f"{self.aliases.get(family, family)}{slash}{rest}"
         same_name = [task.id for task in self.tasks.values() if not slash and task.name == family]
@@ -102,7 +111,26 @@ class Registry:
         spec = _lookup(self.tasks, "task", full, hint)
         if version and version != str(spec.version):
             raise UnknownNameError("version of " + spec.id, version, [str(spec.version)])
-        return spec
+        if not bracket:
+            return spec
+        if not options.endswith("]"):
+            raise OptionError(f"Task {name!r}: the bracket is not closed; write {spec.id}[option=value].")
+        chosen = parse_options(options[:-1], spec.id)
+        return make_variant(spec, chosen, self.options.get(spec.family, {}), self.dataset(spec.dataset))
+
+    def find_task(self, name: str) -> TaskSpec | None:
+        """As :meth:`task`; ``None`` where nothing is called so."""
+        try:
+            return self.task(name)
+        except MagbenchError:
+            return None
+
+    def variants(self, task: TaskSpec) -> list[TaskSpec]:
+        """The variants of a task in one option that its data set can meet."""
+        options = self.options.get(task.family, {})
+        names = [f"{task.id}[{option}={value}]" for option, values in options.items() for value in values]
+        found = {spec.id: spec for name in names if (spec := self.find_task(name)) is not None}
+        return [spec for spec in found.values() if spec.id != task.id]
 
     def protocol(self, name: str) -> Protocol:
         known = {**{spec.id: spec for spec in self.protocols.values()}, **self.protocols}
@@ -140,6 +168,7 @@ class Registry:
         for family in sorted(folder.glob("*/family.toml")):
             shared = read_toml(family)
             self.aliases[shared.pop("alias")] = shared["family"]
+            self.options[shared["family"]] = {key: tuple(values) for key, values in shared.pop("variants", {}).items()}
             for path in sorted(family.parent.glob("*.toml")):
                 if path != family:
                     task = TaskSpec.from_toml(path, **shared)

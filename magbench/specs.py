@@ -229,6 +229,35 @@ class OfficialEdgeSplitSpec(Spec):
     val_negatives: int = Field(50, ge=1)
 
 
+class PairSplitSpec(Spec):
+    """How the nodes that have both modalities are divided, and how retrieval among them is asked.
+
+    ``pool`` says whose items are the candidates: those of the test nodes, of all these nodes, or of 1,000 test nodes,
+    which then are the only ones asked. ``control`` and ``text`` stand in variants only (:mod:`magbench.variants`).
+    """
+
+    rule: Literal["pairs"]
+    train: float = Field(0.6, gt=0, lt=1)
+    val: float = Field(0.2, gt=0, lt=1)
+    test: float = Field(0.2, gt=0, lt=1)
+    seed: int = Field(0, ge=0)
+    pool: Literal["test", "all", "1k"] = "test"
+    control: (
+        Literal["no_graph", "random", "node_disjoint", "edge_disjoint", "raw_query", "rewired", "permuted"] | None
+    ) = None
+    text: Literal["captions"] | None = None
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        _sum_to_one(self.train, self.val, self.test)
+        return self
+
+    @model_serializer(mode="wrap")
+    def _dump(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """What is absent leaves no trace, so that an option that comes later leaves the digests as they are."""
+        return {key: value for key, value in handler(self).items() if value is not None}
+
+
 def _sum_to_one(*shares: float) -> None:
     if abs(sum(shares) - 1) > 1e-9:
         raise ValueError(f"train + val + test must be 1, found {sum(shares):g}")
@@ -240,7 +269,9 @@ def _with_rule(split: Any) -> Any:
 
 
 AnySplit = Annotated[
-    SplitSpec | EdgeSplitSpec | OfficialEdgeSplitSpec, Field(discriminator="rule"), BeforeValidator(_with_rule)
+    SplitSpec | EdgeSplitSpec | OfficialEdgeSplitSpec | PairSplitSpec,
+    Field(discriminator="rule"),
+    BeforeValidator(_with_rule),
 ]
 
 
@@ -266,6 +297,11 @@ class TaskSpec(Spec):
     @property
     def versioned_id(self) -> str:
         return f"{self.id}@{self.version}"
+
+    @property
+    def base_id(self) -> str:
+        """The id of the task that this one is a variant of: its own, if it is none."""
+        return self.id.partition("[")[0]
 
     @property
     def primary(self) -> str:

@@ -11,6 +11,7 @@ from magbench.data.mag import MAG, simple_undirected
 from magbench.specs import TaskSpec, Training
 from magbench.tasks.link_prediction import LinkPredictionTask
 from magbench.tasks.node_classification import NodeClassification
+from magbench.tasks.retrieval import RetrievalTask
 from magbench.tasks.views import RetrievalView, Side
 
 
@@ -74,6 +75,26 @@ def small_link_task(rule: str = "edges") -> LinkPredictionTask:
                 "metrics": ("mrr", "hits@1", "hits@3", "hits@10"),
                 "select": "mrr",
                 "split": split,
+            },
+            "small",
+        )
+    )
+
+
+def small_retrieval_task(**split: object) -> RetrievalTask:
+    """Retrieval on :func:`small_mag`; ``split`` gives a pool, control or text."""
+    return RetrievalTask(
+        TaskSpec.parse(
+            {
+                "family": "retrieval",
+                "name": "small",
+                "version": 1,
+                "title": "small",
+                "task_class": "magbench.tasks.retrieval:RetrievalTask",
+                "dataset": "small",
+                "metrics": ("recall@1", "recall@5", "recall@10", "mrr", "median_rank"),
+                "select": "mrr",
+                "split": {"rule": "pairs", **split},
             },
             "small",
         )

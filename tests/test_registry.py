@@ -75,7 +75,7 @@ def test_ways_to_name_a_task(name: str, shipped: Registry) -> None:
         (
             "task",
             "synthetic-conflict",
-            "Write link_prediction/synthetic-conflict or node_classification/synthetic-conflict.",
+            "node_classification/synthetic-conflict or retrieval/synthetic-conflict.",
         ),
         ("task", "nc/synthetic-conflict@9", "version of node_classification/synthetic-conflict '9'. Available: 1."),
         ("dataset", "synthetic_conflict", "Did you mean 'synthetic-conflict'"),

@@ -70,7 +70,7 @@ def _report_cell(cell: StoredCell, registry: Registry, graph: Callable[[str, str
         seed=record.seed,
         status=record.status,
         error=f"{record.error.type}: {record.error.message}" if record.error else "",
-        scores={score.metric: score.value for score in record.scores},
+        scores={score.metric: score.value for score in record.overall},
         n_test=record.scores[0].n if record.scores else 0,
         history=cell.history(),
         telemetry=_telemetry(record.telemetry),

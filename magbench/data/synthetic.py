@@ -44,10 +44,10 @@ class Truth:
     private: dict[str, Array]
 
 
-class _Draws:
+class Draws:
     """Random numbers from raw 64-bit draws alone."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int | Sequence[int]) -> None:
         self._bits = np.random.PCG64(seed)
 
     def uniform(self, n: int) -> Array:
@@ -141,7 +141,7 @@ def generate(
             ("gap", gap),
         )
     }
-    draws = _Draws(seed)
+    draws = Draws(seed)
     y = draws.below(num_classes, num_nodes)
     private = {m: draws.below(groups, num_nodes) for m in names}
     edges = _edges(draws, y, num_classes, private, groups, degree, homophily, apart)
@@ -170,7 +170,7 @@ def generate(
 
 
 def _edges(
-    draws: _Draws,
+    draws: Draws,
     y: Array,
     num_classes: int,
     private: dict[str, Array],
@@ -199,7 +199,7 @@ def _edges(
     return np.stack([source[held], order[member[held]]])
 
 
-def _other(draws: _Draws, value: Array, bound: int, probability: float) -> Array:
+def _other(draws: Draws, value: Array, bound: int, probability: float) -> Array:
     """``value``, replaced with the given probability by a different number below ``bound`` (where there is one)."""
     if bound == 1:
         return value
@@ -209,7 +209,7 @@ def _other(draws: _Draws, value: Array, bound: int, probability: float) -> Array
 
 
 def _features(
-    draws: _Draws,
+    draws: Draws,
     shown: Array,
     num_classes: int,
     private: Array,

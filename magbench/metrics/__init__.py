@@ -5,9 +5,30 @@
 
 from magbench.metrics.base import Metric
 from magbench.metrics.classification import ACCURACY, MACRO_F1
-from magbench.metrics.ranking import HITS_AT_1, HITS_AT_3, HITS_AT_10, MRR
+from magbench.metrics.ranking import (
+    HITS_AT_1,
+    HITS_AT_3,
+    HITS_AT_10,
+    MEDIAN_RANK,
+    MRR,
+    RECALL_AT_1,
+    RECALL_AT_5,
+    RECALL_AT_10,
+)
 
 METRICS: dict[str, Metric] = {
-    metric.name: metric for metric in (ACCURACY, MACRO_F1, MRR, HITS_AT_1, HITS_AT_3, HITS_AT_10)
+    metric.name: metric
+    for metric in (
+        ACCURACY,
+        MACRO_F1,
+        MRR,
+        HITS_AT_1,
+        HITS_AT_3,
+        HITS_AT_10,
+        RECALL_AT_1,
+        RECALL_AT_5,
+        RECALL_AT_10,
+        MEDIAN_RANK,
+    )
 }
 """Every metric by name."""

@@ -166,13 +166,24 @@ def hits_at_k(above: ArrayLike, equal: ArrayLike, k: int, pool: int | None = Non
 
 
 recall_at_k = hits_at_k
-"""With one right candidate a query, recall@k is hits@k."""
+"""With one right candidate a query, or any of several that counts, recall@k is hits@k."""
 
 
-def _hits_metric(k: int) -> Metric:
+def median_rank(above: ArrayLike, equal: ArrayLike) -> float:
+    """Median of the ranks; lower is better.
+
+    >>> median_rank([0, 3, 9], [0, 0, 1])
+    4.0
+    """
+    return float(np.median(realistic_ranks(above, equal)))
+
+
+def _hits_metric(k: int, name: str = "hits") -> Metric:
     items: Callable[[ArrayLike, ArrayLike], Floats] = partial(hits, k=k)
-    return Metric(f"hits@{k}", 1, True, (0.0, 1.0), partial(hits_at_k, k=k), items)
+    return Metric(f"{name}@{k}", 1, True, (0.0, 1.0), partial(hits_at_k, k=k), items)
 
 
 MRR = Metric("mrr", version=1, higher_is_better=True, bounds=(0.0, 1.0), function=mrr, items=reciprocal_ranks)
 HITS_AT_1, HITS_AT_3, HITS_AT_10 = (_hits_metric(k) for k in (1, 3, 10))
+RECALL_AT_1, RECALL_AT_5, RECALL_AT_10 = (_hits_metric(k, "recall") for k in (1, 5, 10))
+MEDIAN_RANK = Metric("median_rank", version=1, higher_is_better=False, bounds=(1.0, np.inf), function=median_rank)

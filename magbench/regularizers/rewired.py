@@ -15,10 +15,9 @@ from torch import Tensor
 from magbench.data.mag import simple_undirected
 from magbench.graph.adjacency import Adjacency
 from magbench.graph.ppr import PPRStore, kept_ppr
+from magbench.graph.rewiring import SWAPS_PER_EDGE, swap
 from magbench.regularizers.base import Context
 from magbench.regularizers.optimag import OptiMAG
-
-_SWAPS_PER_EDGE = 10
 
 
 class PlaceboRewired(OptiMAG):
@@ -49,10 +48,8 @@ class PlaceboRewired(OptiMAG):
         return self._wrong[1], graph
 
 
-def rewire(edge_index: Tensor, num_nodes: int, *, seed: int, swaps_per_edge: int = _SWAPS_PER_EDGE) -> Tensor:
-    """Random double edge swaps {a,b}, {c,d} -> {a,d}, {c,b} (Maslov & Sneppen, Science 296, 2002).
-
-    A swap that would make a self-loop or an edge that is there already is left out, so every degree stays.
+def rewire(edge_index: Tensor, num_nodes: int, *, seed: int, swaps_per_edge: int = SWAPS_PER_EDGE) -> Tensor:
+    """Random double edge swaps (:mod:`magbench.graph.rewiring`), drawn by numpy's ``Generator``.
 
     Args:
         edge_index: int64 ``[2, E]``, both directions of a graph without self-loops and duplicates.
@@ -69,13 +66,5 @@ def rewire(edge_index: Tensor, num_nodes: int, *, seed: int, swaps_per_edge: int
     tries = swaps_per_edge * len(ends) if len(ends) > 1 else 0
     picks = rng.integers(max(len(ends), 1), size=(tries, 2)).tolist()
     turns = rng.integers(2, size=tries).tolist()
-    present = set(ends)
-    for (i, j), turn in zip(picks, turns, strict=True):
-        (a, b), (c, d) = ends[i], ends[j][::-1] if turn else ends[j]
-        one, two = (min(a, d), max(a, d)), (min(c, b), max(c, b))
-        if a == d or c == b or one == two or one in present or two in present:
-            continue
-        present -= {ends[i], ends[j]}
-        present |= {one, two}
-        ends[i], ends[j] = one, two
+    swap(ends, picks, turns)
     return simple_undirected(torch.tensor(ends, dtype=torch.int64).reshape(-1, 2).t(), num_nodes).to(edge_index.device)

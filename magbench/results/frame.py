@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from magbench.errors import OptionError, RecordError, UnknownNameError
 from magbench.results.predictions import read_prediction
 from magbench.results.record import Record, read_record
+from magbench.tasks.views import Scored, scored_of
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
     from magbench.results.items import Cell
@@ -33,11 +33,9 @@ class StoredCell:
         """The stored prediction, of the kind its task's family keeps."""
         return read_prediction(self.folder / "predictions.npz")
 
-    def scored(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """The two arrays that metrics take, if the task's version fixes the items."""
-        prediction = self.prediction()
-        names = prediction.SCORED
-        return (getattr(prediction, names[0]), getattr(prediction, names[1])) if names else None
+    def scored(self) -> Scored | None:
+        """What metrics take, if the task's version fixes the items."""
+        return scored_of(self.prediction().compact())
 
     def history(self) -> list[dict[str, float]]:
         """One row a validation; empty for a method without epochs."""
@@ -118,7 +116,8 @@ def one_feature_set(cells: Iterable[CellT], wanted: str | None = None) -> list[C
 
 
 def scores_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Long table: task, dataset, method, seed, metric, split, value, n; cells that are not ``ok`` have no row."""
+    """Long table of the scores over all test items: task, dataset, method, seed, metric, split, value, n; cells that
+    are not ``ok`` have no row."""
     import pandas as pd
 
     columns = ["task", "dataset", "method", "seed", "metric", "split", "value", "n"]
@@ -126,6 +125,6 @@ def scores_frame(records: Iterable[Record]) -> pd.DataFrame:
         (f"{r.task.id}@{r.task.version}", r.dataset.id, r.method.name, r.seed, s.metric, s.split, s.value, s.n)
         for r in records
         if r.status == "ok"
-        for s in r.scores
+        for s in r.overall
     ]
     return pd.DataFrame(rows, columns=columns)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from magbench.results.record import Record
+from magbench.tasks.views import Scored
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +28,7 @@ class Cell(Protocol):
     @property
     def record(self) -> Record: ...
 
-    def scored(self) -> tuple[np.ndarray, np.ndarray] | None: ...
+    def scored(self) -> Scored | None: ...
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def item_scores(cells: Iterable[Cell], metric: str) -> Items:
             continue
         fixed.add(task)
         if score:
-            values = score(*scored)
+            values = scored.items(score)
             head = dict(zip(COLUMNS, [task, record.dataset.id, record.method.name, record.seed, metric], strict=False))
             parts.append(pd.DataFrame({**head, "item": np.arange(len(values)), "value": values}))
     return Items(pd.concat(parts[1:] or parts, ignore_index=True), frozenset(fixed))

@@ -2,7 +2,8 @@
 
 ``<folder>/<task>/<method>.jsonl`` holds the records, ``<method>.npz`` for each seed the compact prediction, enough to
 score again: in node classification the predicted class of each test node (uint16) beside the node ids (int32), and the
-true class (uint16) where the split is fixed; in link prediction for each query the candidates above and equal (int32).
+true class (uint16) where the split is fixed; in link prediction and retrieval for each query the candidates above and
+equal (int32), in retrieval with the query's node and side.
 Results on another feature set than the data set's first lie in ``<folder>/<task>/<feature set>/``.
 """
 
@@ -26,7 +27,7 @@ from magbench.method_string import file_name
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell, newest
 from magbench.results.record import Record, parse_record
-from magbench.tasks.views import PREDICTIONS
+from magbench.tasks.views import Scored, scored_of
 
 
 def leaderboard(kind: Literal["runs", "studies"]) -> Path:
@@ -71,8 +72,8 @@ class KeptCell:
     record: Record
     packed: Path
 
-    def scored(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """The two arrays that metrics take, if the task's version fixes the items.
+    def scored(self) -> Scored | None:
+        """What metrics take, if the task's version fixes the items.
 
         Raises:
             RecordError: the file is damaged, or holds nothing for this cell.
@@ -84,8 +85,7 @@ class KeptCell:
         if not arrays:
             record = self.record
             raise RecordError(f"{self.packed} holds no prediction of seed {record.seed} under {record.protocol}.")
-        pairs = [kind.SCORED for kind in PREDICTIONS if kind.SCORED and set(kind.SCORED) <= set(arrays)]
-        return (arrays[pairs[0][0]], arrays[pairs[0][1]]) if pairs else None
+        return scored_of(arrays)
 
 
 def kept_cells(folder: Path | None = None) -> list[KeptCell]:

@@ -9,7 +9,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, FiniteFloat, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    FiniteFloat,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
 from magbench.errors import RecordError
 
@@ -19,6 +26,15 @@ Status = Literal["ok", "failed", "timeout", "oom"]
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Lean(_Part):
+    """A part whose newer fields leave no trace where they are absent, so that older records stay as they are."""
+
+    @model_serializer(mode="wrap")
+    def _dump(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        newer = {name for name, field in type(self).model_fields.items() if not field.is_required()}
+        return {key: value for key, value in handler(self).items() if value is not None or key not in newer}
 
 
 class TaskPart(_Part):
@@ -42,14 +58,18 @@ class SourcePart(_Part):
     dirty: bool | None
 
 
-class MethodPart(_Part):
-    """``name``: canonical method string; ``config``: every option in force; ``params``: trainable numbers."""
+class MethodPart(_Lean):
+    """``name``: canonical method string; ``config``: every option in force; ``params``: trainable numbers.
+
+    ``towers``, in retrieval: ``pure``, where a side is embedded without the other, or ``coupled``.
+    """
 
     name: str
     config: dict[str, Any]
     config_sha256: str
     params: int | None
     source: SourcePart
+    towers: Literal["pure", "coupled"] | None = None
 
 
 class ErrorPart(_Part):
@@ -61,12 +81,15 @@ class ErrorPart(_Part):
     traceback: str = ""
 
 
-class ScorePart(_Part):
+class ScorePart(_Lean):
+    """``split``: ``test``, or a part of it, ``test/<part>``; ``pool``: candidates of a query, where that matters."""
+
     metric: str
     version: int
     split: str
     value: FiniteFloat
     n: int
+    pool: int | None = None
 
 
 class SelectionPart(_Part):
@@ -136,9 +159,14 @@ class Record(_Part):
         """Seconds from the cell's start to its end; it keeps to one core."""
         return max((datetime.fromisoformat(self.finished) - datetime.fromisoformat(self.started)).total_seconds(), 0.0)
 
+    @property
+    def overall(self) -> tuple[ScorePart, ...]:
+        """The scores over all test items, without those of their parts (``test/…``)."""
+        return tuple(score for score in self.scores if "/" not in score.split)
+
     def value(self, metric: str) -> float:
         """The score called ``metric``; NaN for a cell without it."""
-        return next((score.value for score in self.scores if score.metric == metric), float("nan"))
+        return next((score.value for score in self.overall if score.metric == metric), float("nan"))
 
 
 def parse_record(text: str | bytes, origin: str) -> Record:

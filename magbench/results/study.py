@@ -84,7 +84,7 @@ class StudyCell(BaseModel):
             seed=record.seed,
             status=record.status,
             error=f"{record.error.type}: {record.error.message}" if record.error else "",
-            scores={score.metric: score.value for score in record.scores},
+            scores={score.metric: score.value for score in record.overall},
             n=record.scores[0].n if record.scores else 0,
             epoch=record.selection.epoch if record.selection else None,
             telemetry=means,

@@ -44,10 +44,10 @@ from magbench.results.record import (
 )
 from magbench.run.plan import Cell
 from magbench.run.provenance import environment, git_state
-from magbench.tasks.base import make_task
+from magbench.tasks.base import Task, make_task
 from magbench.tasks.views import Prediction
-from magbench.train.compose import Composition, compose
-from magbench.train.loop import Outcome
+from magbench.train.compose import compose
+from magbench.train.loop import Outcome, merged
 from magbench.train.method import Method
 
 TEMPORARY = ".tmp-"
@@ -85,6 +85,7 @@ class Attempt:
         self.selection: SelectionPart | None = None
         self.predictions: PredictionsPart | None = None
         self.method: Method | None = None
+        self.outcomes: list[Outcome] = []
         self.fingerprint: str | None = None
         self.seconds: dict[str, float] = {}
         registry = Registry.default(cell.method_paths)
@@ -97,19 +98,25 @@ class Attempt:
         task = make_task(self.task)
         mag = load_dataset(self.dataset, self.cell.features)
         self.fingerprint = mag.fingerprint()
-        view = task.view(mag, self.cell.seed)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            self.method = self.composition.build()
-            self._timed("fit_s", lambda: self.method.fit(view, seed=self.cell.seed))
-            prediction = self._timed("predict_s", lambda: self.method.predict(view))
+            predictions = [self._answer(task, view) for view in task.passes(mag, self.cell.seed)]
         self.warnings = sorted(
             {str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)}
         )
-        task.check(prediction, view)
-        kept = task.kept(prediction, mag, self.cell.seed)
+        kept = task.kept_of_passes(predictions, mag, self.cell.seed)
         self.scores = tuple(ScorePart(**vars(score)) for score in task.score(kept, mag, self.cell.seed))
-        self._write(kept, self.method.outcome)
+        self._write(kept, merged(self.outcomes))
+
+    def _answer(self, task: Task, view: Any) -> Any:
+        """Fit a fresh method to one pass of the task; its checked prediction."""
+        method = self.method = self.composition.build()
+        self.outcomes.append(method.outcome)
+        self._timed("fit_s", lambda: method.fit(view, seed=self.cell.seed))
+        self.outcomes[-1] = method.outcome
+        prediction = self._timed("predict_s", lambda: method.predict(view))
+        task.check(prediction, view)
+        return prediction
 
     def fail(self, error: BaseException) -> None:
         """Turn the attempt into a failure record."""
@@ -140,7 +147,7 @@ class Attempt:
     def _timed(self, name: str, work: Any) -> Any:
         start = time.perf_counter()
         result = work()
-        self.seconds[name] = round(time.perf_counter() - start, 4)
+        self.seconds[name] = round(self.seconds.get(name, 0) + time.perf_counter() - start, 4)
         return result
 
     def _write(self, prediction: Prediction, outcome: Outcome) -> None:
@@ -160,8 +167,8 @@ class Attempt:
 
 def make_record(attempt: Attempt) -> Record:
     """The record of an attempt in its present state."""
-    composition, task, dataset = attempt.composition, attempt.task, attempt.dataset
-    outcome = attempt.method.outcome if attempt.method else None
+    task, dataset = attempt.task, attempt.dataset
+    outcome = merged(attempt.outcomes) if attempt.outcomes else None
     telemetry = {name: float(value) for name, value in outcome.telemetry.items()} if outcome else {}
     finite = {name: value for name, value in telemetry.items() if math.isfinite(value)}
     lost = [f"The telemetry {name} is {telemetry[name]} and left out." for name in telemetry if name not in finite]
@@ -173,7 +180,7 @@ def make_record(attempt: Attempt) -> Record:
         dataset=DatasetPart(
             id=dataset.name, version=dataset.version, features=attempt.cell.features, sha256=attempt.fingerprint
         ),
-        method=_method_part(composition, outcome.params if outcome else None),
+        method=_method_part(attempt, outcome.params if outcome else None),
         protocol=attempt.cell.protocol,
         seed=attempt.cell.seed,
         status=attempt.status,
@@ -245,9 +252,10 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
     )
 
 
-def _method_part(composition: Composition, params: int | None) -> MethodPart:
+def _method_part(attempt: Attempt, params: int | None) -> MethodPart:
     from magbench.specs import canonical_hash
 
+    composition = attempt.composition
     commit, dirty = git_state(composition.entries[0].source.parent)
     return MethodPart(
         name=composition.name,
@@ -255,6 +263,7 @@ def _method_part(composition: Composition, params: int | None) -> MethodPart:
         config_sha256=canonical_hash(composition.config),
         params=params,
         source=SourcePart(sha256=composition.source_hash(), commit=commit, dirty=dirty),
+        towers=getattr(attempt.method, "towers", None) if attempt.task.family == "retrieval" else None,
     )
 
 

@@ -101,10 +101,9 @@ class Estimates:
 
     def _load(self, task: str, features: str, protocol: str) -> Load | None:
         """The load of a cell; ``None`` where the registry does not know the task, or nobody its size."""
-        name, _, version = task.partition("@")
-        spec = self.registry.tasks.get(name)
+        spec = self.registry.find_task(task)
         rules = next((rules for rules in self.registry.protocols.values() if rules.id == protocol), None)
-        if spec is None or rules is None or str(spec.version) != version:
+        if spec is None or rules is None:
             return None
         size = size_of(self.registry.dataset(spec.dataset), features)
         return None if size is None else load_of(spec, size, rules.training)

@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from magbench.data.load import load_dataset
 from magbench.data.meta import read_meta
 from magbench.data.place import dataset_folder, is_here
-from magbench.specs import DatasetSpec, EdgeSplitSpec, SplitSpec, TaskSpec, Training
+from magbench.specs import DatasetSpec, EdgeSplitSpec, PairSplitSpec, SplitSpec, TaskSpec, Training
 
 OFFICIAL = EdgeSplitSpec(rule="edges", negatives=150)
 """What an official edge split is taken for before it is here: 80/10/10 with 150 negatives."""
 TARGET_SHARE = 0.2
 """Of the training edges, in a step over the whole graph (:class:`magbench.train.link_prediction`'s default)."""
+
+BATCH = 2048
+"""Training pairs that are compared with each other at once, at most."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ def size_of(spec: DatasetSpec, features: str) -> Size | None:
 def load_of(task: TaskSpec, size: Size, training: Training) -> Load:
     """The load of a cell; a forward and backward pass counts three times a forward one."""
     whole = _step(size, training)
+    if isinstance(task.split, PairSplitSpec):
+        return _of_pairs(task.split, whole, size, training)
     items, validated, tested = _items(task, size)
     step, steps, share = whole, 1.0, TARGET_SHARE
     if training.sampling is not None:
@@ -68,6 +73,20 @@ def load_of(task: TaskSpec, size: Size, training: Training) -> Load:
     trained = 0.0 if isinstance(task.split, SplitSpec) else 2 * share * items
     epoch = 3 * (steps * step + trained * of_pair) + (whole + validated * of_pair) / training.validate_every
     return Load(step, training.max_epochs * epoch + whole + tested * of_pair)
+
+
+def _of_pairs(split: PairSplitSpec, whole: float, size: Size, training: Training) -> Load:
+    """Retrieval: every training pair is compared with all others of its batch, validation and test pairs with all.
+
+    A control with two passes trains twice; node-disjoint context has nearly every node twice.
+    """
+    train, val, test = (share * size.nodes * training.hidden for share in (split.train, split.val, split.test))
+    passes = 2 if split.control in ("node_disjoint", "raw_query") else 1
+    forward = whole * (2 if split.control == "node_disjoint" else 1)
+    step = forward + 2 * train * min(split.train * size.nodes, BATCH)
+    epoch = 3 * step + (forward + 2 * val * split.val * size.nodes) / training.validate_every
+    pool = split.test * size.nodes if split.pool != "all" else size.nodes
+    return Load(step, passes * (training.max_epochs * epoch + forward + 2 * test * pool))
 
 
 def _items(task: TaskSpec, size: Size) -> tuple[float, float, float]:

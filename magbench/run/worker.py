@@ -20,7 +20,8 @@ import torch_geometric.nn  # noqa: F401
 from threadpoolctl import threadpool_limits
 
 import magbench.tasks.link_prediction
-import magbench.tasks.node_classification  # noqa: F401
+import magbench.tasks.node_classification
+import magbench.tasks.retrieval  # noqa: F401
 from magbench.errors import OutputError
 from magbench.results.record import MagbenchPart
 from magbench.run.cell import run_cell

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, ClassVar, Literal
@@ -16,13 +17,18 @@ from magbench.tasks.views import Prediction
 
 @dataclass(frozen=True)
 class Score:
-    """One number: ``metric`` (with its version) on ``split``, over ``n`` items."""
+    """One number: ``metric`` (with its version) on ``split``, over ``n`` items.
+
+    ``split`` is ``test``, or a part of it as ``test/<part>``. ``pool`` is the number of candidates of a query, where
+    the family has them as its metrics' scale (the larger one, where directions differ).
+    """
 
     metric: str
     version: int
     split: str
     value: float
     n: int
+    pool: int | None = None
 
 
 class Task(ABC):
@@ -44,6 +50,10 @@ class Task(ABC):
     def view(self, mag: MAG, seed: int) -> Any:
         """What a method is given for this seed."""
 
+    def passes(self, mag: MAG, seed: int) -> Iterator[Any]:
+        """The views that a cell fits a fresh method to, one after the other; more than one in some controls."""
+        yield self.view(mag, seed)
+
     @abstractmethod
     def draw(self, mag: MAG, seed: int) -> str:
         """sha256 (hex) of everything this task draws for ``seed``: split, negatives, candidates."""
@@ -60,6 +70,11 @@ class Task(ABC):
         """What is stored of a prediction that :meth:`check` accepts: enough to score it."""
         stored: Prediction = prediction
         return stored
+
+    def kept_of_passes(self, predictions: Sequence[Any], mag: MAG, seed: int) -> Prediction:
+        """What is stored of the predictions for :meth:`passes`, in their order."""
+        (prediction,) = predictions
+        return self.kept(prediction, mag, seed)
 
     @abstractmethod
     def score(self, prediction: Any, mag: MAG, seed: int) -> list[Score]:

@@ -28,20 +28,23 @@ def current_lock(registry: Registry) -> Lock:
     """versioned task id → ``spec``, ``dataset`` (fingerprint) and ``splits``, computed afresh.
 
     ``splits`` has one hash a seed, or a single one where the task's version fixes what is drawn. Tasks on data sets
-    that are not on this machine are left out (see :func:`absent`).
+    that are not on this machine are left out (see :func:`absent`). Variants in one option are locked beside their task.
     """
     lock: Lock = {}
     for spec in registry.tasks.values():
         if not is_here(registry.dataset(spec.dataset)):
             continue
         mag = load_dataset(registry.dataset(spec.dataset))
-        task = make_task(spec)
-        seeds = SEEDS if task.design == "drawn" else SEEDS[:1]
-        lock[spec.versioned_id] = {
-            "spec": spec.digest(),
-            "dataset": mag.fingerprint(),
-            "splits": [task.draw(mag, seed) for seed in seeds],
-        }
+        for variant in (spec, *registry.variants(spec)):
+            if getattr(variant.split, "text", None):
+                continue
+            task = make_task(variant)
+            seeds = SEEDS if task.design == "drawn" else SEEDS[:1]
+            lock[variant.versioned_id] = {
+                "spec": variant.digest(),
+                "dataset": mag.fingerprint(),
+                "splits": [task.draw(mag, seed) for seed in seeds],
+            }
     return lock
 
 

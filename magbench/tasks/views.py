@@ -7,7 +7,7 @@ object at all.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -253,5 +253,60 @@ class RankPrediction(Prediction):
         return {"above": self.above, "equal": self.equal}
 
 
-PREDICTIONS: tuple[type[Any], ...] = (NodePrediction, FixedNodePrediction, RankPrediction)
+@dataclass(frozen=True, eq=False)
+class PairRanks(RankPrediction):
+    """What is kept of retrieval: the ranks of both directions, and whose they are.
+
+    Attributes:
+        item: int32 [Q], the place of the query's node among the nodes that are asked, in ascending order.
+        side: uint8 [Q], the side that asks: 0 or 1.
+    """
+
+    STORED: ClassVar = {**RankPrediction.STORED, "item": "<i4", "side": "|u1"}
+
+    item: NDArray[np.int32]
+    side: NDArray[np.uint8]
+
+    def compact(self) -> dict[str, NDArray[Any]]:
+        return {**super().compact(), "item": self.item, "side": self.side}
+
+
+PREDICTIONS: tuple[type[Any], ...] = (NodePrediction, FixedNodePrediction, RankPrediction, PairRanks)
 """The kinds of prediction that are stored; a file's arrays tell which it holds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What metrics take of a stored prediction, one entry a query, and whose each entry is.
+
+    Attributes:
+        first, second: the two arrays of :attr:`Prediction.SCORED`.
+        item: int [Q], the test item of each entry; None where each is one of its own.
+        side: int [Q], the direction it asks in; as ``item``.
+    """
+
+    first: NDArray[Any]
+    second: NDArray[Any]
+    item: NDArray[Any] | None = None
+    side: NDArray[Any] | None = None
+
+    def items(self, score: Callable[..., NDArray[np.float64]]) -> NDArray[np.float64]:
+        """One score a test item, whose mean is the metric: directions count the same, and in each its entries do."""
+        scores = score(self.first, self.second)
+        if self.item is None or self.side is None:
+            return scores
+        count = int(self.item.max()) + 1
+        total, sides = np.zeros(count), np.unique(self.side)
+        for side in sides:
+            own = self.side == side
+            total += np.bincount(self.item[own], weights=scores[own], minlength=count) * (count / own.sum())
+        mean: NDArray[np.float64] = total / len(sides)
+        return mean
+
+
+def scored_of(arrays: Mapping[str, NDArray[Any]]) -> Scored | None:
+    """What metrics take of the arrays of a compact prediction; None where the task draws a split a seed."""
+    names = next((kind.SCORED for kind in PREDICTIONS if kind.SCORED and set(kind.SCORED) <= set(arrays)), None)
+    if names is None:
+        return None
+    return Scored(arrays[names[0]], arrays[names[1]], arrays.get("item"), arrays.get("side"))

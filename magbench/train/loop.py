@@ -44,6 +44,29 @@ class Outcome:
     telemetry: dict[str, float] = field(default_factory=dict)
 
 
+def merged(outcomes: Sequence[Outcome]) -> Outcome:
+    """The outcome of several fits: means, with the history of all, each row with the number of its pass.
+
+    One outcome is returned as it is.
+    """
+    if len(outcomes) == 1:
+        return outcomes[0]
+    values = [outcome.value for outcome in outcomes if outcome.value is not None]
+    names = {name for outcome in outcomes for name in outcome.telemetry}
+    epochs = {outcome.epoch for outcome in outcomes}
+    return Outcome(
+        epoch=epochs.pop() if len(epochs) == 1 else None,
+        value=fmean(values) if values else None,
+        trials=max(outcome.trials for outcome in outcomes),
+        params=outcomes[0].params,
+        history=[{"pass": number, **row} for number, outcome in enumerate(outcomes) for row in outcome.history],
+        telemetry={
+            name: fmean(outcome.telemetry[name] for outcome in outcomes if name in outcome.telemetry)
+            for name in sorted(names)
+        },
+    )
+
+
 def train(
     network: nn.Module,
     objective: Objective[Any],

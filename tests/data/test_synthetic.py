@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from magbench.data.load import load_dataset
-from magbench.data.synthetic import _Draws, generate
+from magbench.data.synthetic import Draws, generate
 from magbench.errors import OptionError
 from magbench.registry import Registry
 
@@ -35,7 +35,7 @@ def test_shipped_data_set_has_known_bytes() -> None:
 
 
 def test_normals_are_standard() -> None:
-    values = _Draws(0).normal(4000, 50)
+    values = Draws(0).normal(4000, 50)
     assert values.dtype == np.float32
     assert float(values.mean()) == pytest.approx(0.0, abs=0.01)
     assert float(values.std()) == pytest.approx(1.0, abs=0.01)
@@ -44,7 +44,7 @@ def test_normals_are_standard() -> None:
 
 
 def test_bounded_draws_are_uniform() -> None:
-    counts = np.bincount(_Draws(0).below(7, 70_000), minlength=7)
+    counts = np.bincount(Draws(0).below(7, 70_000), minlength=7)
     assert counts.min() > 9_600
     assert counts.max() < 10_400
 

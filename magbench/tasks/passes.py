@@ -1,0 +1,138 @@
+"""What one fit of retrieval sees and answers, node by node, under each control (``docs/retrieval.md``).
+
+A node has its own *place*, whose number is the node's: there its items are trained on, asked and found. A control may
+give it a second place, which only passes messages on. Messages run between places, within a side or across, from the
+other side into this one; how many rows a place has on a side is of no matter here (:mod:`magbench.tasks.rows`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from magbench.graph.edge_splits import undirected_edges
+from magbench.graph.rewiring import rewired
+from magbench.graph.splits import Index, random_keys
+
+Seeds = tuple[int, ...]
+TOP_BIT = np.uint64(63)
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """One fit.
+
+    Attributes:
+        node: int64 [L], the node of each place; place i is node i's own for i < N.
+        within: for each side int64 [2, E], source and target place.
+        across: for each side int64 [2, E], source place on the other side and target place on this one.
+        asked: int64 [T], the nodes whose items are asked, ascending.
+        partner: int64 [T], the node whose items count as right for each of these.
+        sides: those that ask.
+    """
+
+    node: Index
+    within: tuple[Index, Index]
+    across: tuple[Index, Index]
+    asked: Index
+    partner: Index
+    sides: tuple[int, ...] = (0, 1)
+
+    def arrays(self) -> tuple[Index, ...]:
+        """All that was drawn, for a digest."""
+        edges = (part.T for part in (*self.within, *self.across))
+        return self.node, *edges, self.asked, self.partner, np.array(self.sides)
+
+
+def plain_pass(edge_index: Index, num_nodes: int, asked: Index) -> Pass:
+    """The task itself: the whole graph on both sides and across."""
+    both = (edge_index, edge_index)
+    return Pass(np.arange(num_nodes), both, both, asked, asked)
+
+
+def control_passes(control: str | None, edge_index: Index, num_nodes: int, asked: Index, seed: Seeds) -> list[Pass]:
+    """The passes of a control (``None``: of the task itself).
+
+    Args:
+        control: a value of :attr:`magbench.specs.PairSplitSpec.control`.
+        edge_index: int64 [2, E], both directions.
+        num_nodes: N.
+        asked: the test nodes.
+        seed: of what the control draws.
+    """
+    plain = plain_pass(edge_index, num_nodes, asked)
+    if control is None or control == "random":  # noise in place of features is no matter of places
+        return [plain]
+    return _CONTROLS[control](plain, num_nodes, seed)
+
+
+def _no_graph(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
+    none = (plain.within[0][:, :0],) * 2
+    return [replace(plain, within=none, across=none)]
+
+
+def _node_disjoint(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
+    """Each node but the asked ones has a second place, of one of two colours, that sends to places of its colour alone.
+
+    A node's own place sends nothing; on side 0 it is of colour 0, on side 1 of colour 1. So all that reaches one item
+    of a node comes from nodes of one colour, and what reaches its other item from nodes of the other, over any number
+    of steps and across sides. The asked nodes have no second place: nothing of theirs comes back to them.
+    """
+    order = np.argsort(random_keys(len(plain.asked), (*seed, 0)), kind="stable")
+    colour = (random_keys(num_nodes, (*seed, 1)) >> TOP_BIT).astype(np.int64)
+    source, target = plain.within[0]
+    passes = []
+    for half in (order[: len(order) // 2], order[len(order) // 2 :]):
+        chosen = np.sort(half)
+        sends = np.ones(num_nodes, dtype=bool)
+        sends[plain.asked[chosen]] = False
+        second = np.cumsum(sends) - 1 + num_nodes
+        alike = sends[source] & sends[target] & (colour[source] == colour[target])
+        among = np.stack([second[source[alike]], second[target[alike]]])
+        into = [sends[source] & (colour[source] == side) for side in (0, 1)]
+        edges = [np.concatenate([np.stack([second[source[m]], target[m]]), among], axis=1) for m in into]
+        passes.append(
+            Pass(
+                node=np.concatenate([plain.node, np.flatnonzero(sends)]),
+                within=(edges[0], edges[1]),
+                across=(edges[0], edges[1]),
+                asked=plain.asked[chosen],
+                partner=plain.partner[chosen],
+            )
+        )
+    return passes
+
+
+def _edge_disjoint(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
+    edges = undirected_edges(plain.within[0], num_nodes)
+    first = (random_keys(edges.shape[1], (*seed, 0)) >> TOP_BIT) == 0
+    halves = [np.concatenate([edges[:, m], edges[::-1, m]], axis=1) for m in (first, ~first)]
+    return [replace(plain, within=(halves[0], halves[1]), across=(halves[0], halves[1]))]
+
+
+def _raw_query(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
+    whole, none = plain.within[0], plain.within[0][:, :0]
+    edges = ((none, whole), (whole, none))
+    return [replace(plain, within=both, across=both, sides=(side,)) for side, both in enumerate(edges)]
+
+
+def _rewired(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
+    other = rewired(plain.within[0], num_nodes, (*seed, 0))
+    return [replace(plain, within=(other, other), across=(other, other))]
+
+
+def _permuted(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
+    order = np.argsort(random_keys(len(plain.asked), (*seed, 0)), kind="stable")
+    return [replace(plain, partner=plain.asked[order])]
+
+
+_CONTROLS: dict[str, Callable[[Pass, int, Seeds], list[Pass]]] = {
+    "no_graph": _no_graph,
+    "node_disjoint": _node_disjoint,
+    "edge_disjoint": _edge_disjoint,
+    "raw_query": _raw_query,
+    "rewired": _rewired,
+    "permuted": _permuted,
+}

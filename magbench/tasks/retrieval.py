@@ -1,0 +1,230 @@
+"""Cross-modal retrieval: find a node's picture by its text and its text by its picture, among those of other nodes.
+
+Split and pool are fixed by the task's version; a seed changes the method, the order of each side's rows and what a
+control draws. See :class:`~magbench.tasks.views.RetrievalView` for what a method sees, and ``docs/retrieval.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from magbench.data.mag import MAG
+from magbench.data.parts import Parts
+from magbench.data.synthetic import Draws
+from magbench.errors import DataError, MethodError
+from magbench.graph.splits import Index, Split, parts_digest, random_keys
+from magbench.metrics import METRICS
+from magbench.metrics.exact import rank_counts
+from magbench.specs import PairSplitSpec
+from magbench.tasks.base import Score, Task
+from magbench.tasks.passes import Pass, control_passes
+from magbench.tasks.rows import Items, Rows, pairs
+from magbench.tasks.views import PairRanks, RetrievalPrediction, RetrievalView, Side
+from magbench.variants import SMALL_POOL, refuse_small_pool
+
+ROWS, NOISE, CONTROL = 1, 2, 3
+"""Streams of draws, apart from the split's."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ask:
+    """The split and, of its test part, the nodes that are asked and those whose items are candidates; ascending."""
+
+    split: Split
+    asked: Index
+    pool: Index
+
+
+class RetrievalTask(Task):
+    """One rule, ``pairs``: the nodes that have both modalities are divided, and their items are to find each other."""
+
+    design = "fixed"
+    rules = (PairSplitSpec,)
+
+    def ask(self, mag: MAG) -> Ask:
+        """What is trained on, asked and offered.
+
+        Raises:
+            DataError: fewer than two modalities, or too few nodes that have both.
+        """
+        rule: PairSplitSpec = self.rule
+        sides = [items.node[items.observed.numpy()] for items in self._items(mag)]
+        both = np.intersect1d(*sides)
+        order = both[np.argsort(random_keys(mag.num_nodes, rule.seed)[both], kind="stable")]
+        num_test, num_val = round(rule.test * len(both)), round(rule.val * len(both))
+        if min(num_test, num_val, len(both) - num_test - num_val) < 1:
+            raise DataError(
+                f"Task {self.spec.id}: {len(both)} nodes of {mag.name!r} have both modalities, too few to train, "
+                "validate and test on."
+            )
+        test, val, train = np.split(order, [num_test, num_test + num_val])
+        refuse_small_pool(rule, self.spec.id, num_test)
+        asked = np.sort(test[:SMALL_POOL] if rule.pool == "1k" else test)
+        pool = np.sort(both) if rule.pool == "all" else asked
+        self._refuse_large_k(len(pool))
+        return Ask(Split(np.sort(train), np.sort(val), np.sort(test)), asked, pool)
+
+    def parts(self, mag: MAG, seed: int) -> Parts:
+        split = self.ask(mag).split
+        return Parts(split.train, split.test)
+
+    def draw(self, mag: MAG, seed: int) -> str:
+        ask = self.ask(mag)
+        drawn = [array for part in self._passes(mag, ask, seed) for array in part.arrays()]
+        return parts_digest(ask.split.train, ask.split.val, ask.split.test, ask.asked, ask.pool, *drawn)
+
+    def view(self, mag: MAG, seed: int) -> RetrievalView:
+        return next(self.passes(mag, seed))
+
+    def passes(self, mag: MAG, seed: int) -> Iterator[RetrievalView]:
+        ask, items = self.ask(mag), self._items(mag, seed)
+        for number, part in enumerate(self._passes(mag, ask, seed)):
+            yield self._view(mag, seed, ask, items, part, self._rows(items, part, seed, number))
+
+    def check(self, prediction: RetrievalPrediction, view: RetrievalView) -> None:
+        if not isinstance(prediction, RetrievalPrediction):
+            raise MethodError(
+                f"predict() returned {type(prediction).__name__}, expected magbench.api.RetrievalPrediction."
+            )
+        found, expected = sorted(prediction.embeddings), sorted(view.sides)
+        if found != expected:
+            raise MethodError(f"predict(): embeddings have the sides {found}; expected {expected} as in view.sides.")
+        widths = {name: _check_side(name, prediction.embeddings[name], len(side)) for name, side in view.sides.items()}
+        if len(set(widths.values())) > 1:
+            raise MethodError(
+                f"predict(): embeddings have the widths {widths}; both sides need the same one, for scores are inner "
+                "products. Map the sides into one space."
+            )
+
+    def kept(self, prediction: RetrievalPrediction, mag: MAG, seed: int) -> PairRanks:
+        return self.kept_of_passes([prediction], mag, seed)
+
+    def kept_of_passes(self, predictions: Sequence[RetrievalPrediction], mag: MAG, seed: int) -> PairRanks:
+        ask, items = self.ask(mag), self._items(mag)
+        parts = self._passes(mag, ask, seed)
+        found = []
+        for number, (part, prediction) in enumerate(zip(parts, predictions, strict=True)):
+            rows = self._rows(items, part, seed, number)
+            found += [self._ranks(prediction, mag, ask, part, rows, side) for side in part.sides]
+        arrays = [np.concatenate(arrays) for arrays in zip(*found, strict=True)]
+        order = np.lexsort((arrays[2], arrays[3]))
+        return PairRanks(*(array[order] for array in arrays))
+
+    def score(self, prediction: PairRanks, mag: MAG, seed: int) -> list[Score]:
+        ask, items = self.ask(mag), self._items(mag)
+        names = mag.modalities[:2]
+        sizes = [int(part.counts(mag.num_nodes)[ask.pool].sum()) for part in items]
+        degree = np.bincount(mag.edge_index[1].numpy(), minlength=mag.num_nodes)
+        connected = degree[ask.asked][prediction.item] > 0
+        every = np.ones(prediction.rows, dtype=bool)
+        scores = self._scores("test", prediction, every, max(sizes))
+        for side, (name, other) in enumerate((names, names[::-1])):
+            scores += self._scores(f"test/{name}->{other}", prediction, prediction.side == side, sizes[1 - side])
+        for name, chosen in (("connected", connected), ("isolated", ~connected)):
+            if chosen.any():
+                scores += self._scores(f"test/{name}", prediction, chosen, max(sizes))
+        return scores
+
+    def _scores(self, split: str, ranks: PairRanks, chosen: NDArray[np.bool_], pool: int) -> list[Score]:
+        """Every metric, the mean over the sides that ask."""
+        own = [chosen & (ranks.side == side) for side in np.unique(ranks.side[chosen])]
+        scores = []
+        for name in self.spec.metrics:
+            values = [METRICS[name](ranks.above[part], ranks.equal[part]) for part in own]
+            value = float(np.mean(values))
+            scores.append(Score(name, METRICS[name].version, split, value, int(chosen.sum()), pool))
+        return scores
+
+    def _items(self, mag: MAG, seed: int | None = None) -> tuple[Items, Items]:
+        """The items of both sides; with a seed, noise in place of their features where the control wants it."""
+        if len(mag.modalities) < 2:
+            raise DataError(f"Task {self.spec.id}: data set {mag.name!r} has the modality {mag.modalities} alone.")
+        nodes = np.arange(mag.num_nodes)
+        items = [Items(nodes, mag.x_dict[name], mag.has_dict[name]) for name in mag.modalities[:2]]
+        if self.rule.control == "random" and seed is not None:
+            items = [replace(part, x=self._noise(part, (seed, side))) for side, part in enumerate(items)]
+        return items[0], items[1]
+
+    def _noise(self, items: Items, seed: tuple[int, ...]) -> Tensor:
+        """Independent normal noise of the features' width and mean square; zero where nothing is observed."""
+        noise = torch.from_numpy(Draws((self.rule.seed, NOISE, *seed)).normal(*items.x.shape))
+        known = items.x[items.observed]
+        return noise * known.square().mean().sqrt() * items.observed[:, None]
+
+    def _passes(self, mag: MAG, ask: Ask, seed: int) -> list[Pass]:
+        draws = (self.rule.seed, CONTROL, seed)
+        return control_passes(self.rule.control, mag.edge_index.numpy(), mag.num_nodes, ask.asked, draws)
+
+    def _rows(self, items: tuple[Items, Items], part: Pass, seed: int, number: int) -> tuple[Rows, Rows]:
+        num_nodes = int(part.node.max()) + 1
+        make = partial(Rows.of, node=part.node, num_nodes=num_nodes)
+        first, second = (make(own, seed=(self.rule.seed, ROWS, seed, number, side)) for side, own in enumerate(items))
+        return first, second
+
+    def _view(
+        self, mag: MAG, seed: int, ask: Ask, items: tuple[Items, Items], part: Pass, rows: tuple[Rows, Rows]
+    ) -> RetrievalView:
+        names = mag.modalities[:2]
+        sides, cross, test = {}, {}, {}
+        for side, name in enumerate(names):
+            own, other = rows[side], rows[1 - side]
+            item = torch.from_numpy(own.ordered())
+            edges = pairs(own, part.within[side][0], own, part.within[side][1])
+            sides[name] = Side(items[side].x[item], items[side].observed[item], edges)
+            cross[name] = pairs(other, part.across[side][0], own, part.across[side][1])
+            test[name] = torch.from_numpy(np.sort(own.of_places(part.asked)))
+        train, val = (pairs(rows[0], nodes, rows[1], nodes) for nodes in (ask.split.train, ask.split.val))
+        return RetrievalView(self.spec.versioned_id, seed, sides, train, val, test, cross)
+
+    def _ranks(
+        self, prediction: RetrievalPrediction, mag: MAG, ask: Ask, part: Pass, rows: tuple[Rows, Rows], side: int
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8]]:
+        """Counts above and equal, item and side of every query of one side in one pass."""
+        names, own, other = mag.modalities[:2], rows[side], rows[1 - side]
+        queries = prediction.embeddings[names[side]][own.of_places(part.asked)]
+        gallery = prediction.embeddings[names[1 - side]][other.of_places(ask.pool)]
+        node = np.repeat(np.arange(len(part.asked)), own.count[part.asked])
+        positive = _positives(other.count[ask.pool], np.searchsorted(ask.pool, part.partner))[node]
+        counts = rank_counts(*map(torch.from_numpy, (queries, gallery, positive)))
+        above, equal = (part.numpy().astype(np.int32) for part in counts)
+        item = np.searchsorted(ask.asked, part.asked)[node].astype(np.int32)
+        return above, equal, item, np.full(len(item), side, dtype=np.uint8)
+
+    def _refuse_large_k(self, pool: int) -> None:
+        largest = max((int(name.partition("@")[2]) for name in self.spec.metrics if "@" in name), default=0)
+        if pool <= largest:
+            raise DataError(
+                f"Task {self.spec.id}: a pool of {pool} candidates is too small for recall@{largest}, which any answer "
+                "would reach."
+            )
+
+
+def _check_side(name: str, embeddings: NDArray[np.float32], rows: int) -> int:
+    """The width of one side's embeddings, if they can be scored."""
+    array = np.asarray(embeddings)
+    if array.ndim != 2 or len(array) != rows or array.shape[1] < 1 or array.dtype != np.float32:
+        raise MethodError(
+            f"predict(): embeddings[{name!r}] must be float32 of shape [{rows}, d], one for each of the side's rows; "
+            f"found {array.dtype} {list(array.shape)}."
+        )
+    broken = ~np.isfinite(array).all(axis=1)
+    if broken.any():
+        raise MethodError(
+            f"predict(): embeddings[{name!r}] hold NaN or infinity in {int(broken.sum())} rows, the first "
+            f"{int(broken.argmax())}."
+        )
+    return int(array.shape[1])
+
+
+def _positives(counts: Index, chosen: Index) -> Index:
+    """int64 [Q, P], the places in the gallery of all items of the ``chosen`` pool nodes, padded with -1."""
+    first = np.cumsum(counts) - counts
+    offset = np.arange(int(counts[chosen].max()))
+    return np.where(offset < counts[chosen][:, None], first[chosen][:, None] + offset, -1)

@@ -1,0 +1,78 @@
+"""Variants of a task: the same question under one or more options, written in brackets: ``ret/emoji[pool=all]``.
+
+A family's ``[variants]`` table lists its options and the values of each; an option is a field of the task's split. A
+variant is a :class:`~magbench.specs.TaskSpec` of its own, with its own name, digest and results. Its name gives the
+options in the order of the table and leaves out what the task has anyway, so that equal variants have equal names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from magbench.errors import DataError, OptionError, UnknownNameError
+from magbench.specs import DatasetSpec, PairSplitSpec, TaskSpec
+
+Table = Mapping[str, tuple[str, ...]]
+SMALL_POOL = 1000
+"""Test nodes that ``pool=1k`` takes."""
+
+
+def parse_options(text: str, owner: str) -> dict[str, str]:
+    """Read ``option=value,option=value``.
+
+    Raises:
+        OptionError: another form, or an option that stands twice.
+    """
+    found: dict[str, str] = {}
+    for item in text.split(","):
+        option, equals, value = (part.strip() for part in item.partition("="))
+        if not (option and equals and value):
+            raise OptionError(f"Task {owner}[{text}]: {item!r} is not of the form option=value.")
+        if option in found:
+            raise OptionError(f"Task {owner}[{text}]: option {option!r} is given twice.")
+        found[option] = value
+    return found
+
+
+def make_variant(task: TaskSpec, options: Mapping[str, str], table: Table, dataset: DatasetSpec) -> TaskSpec:
+    """The variant of ``task`` with these options; the task itself, where they change nothing.
+
+    Args:
+        task: a task of the family that ``table`` belongs to.
+        options: option → value.
+        table: option → its values.
+        dataset: the task's data set.
+
+    Raises:
+        UnknownNameError: the family has no such option, or the option no such value.
+        DataError: the data set is too small for the pool, or has no captions to take as text.
+    """
+    for option, value in options.items():
+        if option not in table:
+            raise UnknownNameError(f"option of task {task.id}", option, table)
+        if value not in table[option]:
+            raise UnknownNameError(f"value of {option} in task {task.id}", value, table[option])
+    changed = {key: options[key] for key in table if key in options and getattr(task.split, key) != options[key]}
+    if not changed:
+        return task
+    written = ",".join(f"{key}={value}" for key, value in changed.items())
+    split = task.split.model_copy(update=changed)
+    assert isinstance(split, PairSplitSpec)
+    refuse_small_pool(split, f"{task.id}[{written}]", round(split.test * dataset.counts.get("nodes", 1 << 62)))
+    if split.text == "captions" and len(dataset.columns.captions) < 2:
+        raise DataError(
+            f"Task {task.id}[{written}]: data set {dataset.name} has one text a node, not several captions; leave out "
+            "text=captions."
+        )
+    return task.model_copy(
+        update={"name": f"{task.name}[{written}]", "title": f"{task.title}; {written}", "split": split}
+    )
+
+
+def refuse_small_pool(split: PairSplitSpec, task: str, num_test: int) -> None:
+    """Raise the DataError of a 1k pool that the test nodes cannot fill."""
+    if split.pool == "1k" and num_test < SMALL_POOL:
+        raise DataError(
+            f"Task {task}: there are at most {num_test} test nodes, fewer than the {SMALL_POOL:,} of pool=1k; take "
+            "pool=test or pool=all."
+        )
