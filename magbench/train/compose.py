@@ -136,7 +136,8 @@ def _check_family(string: MethodString, entries: Sequence[MethodEntry], family: 
 
 
 def _options(entry: MethodEntry, part: Part, training: Training, objective: type[Objective[Any]]) -> dict[str, Any]:
-    """Protocol constants < the method's defaults < what the user gave, validated; the objective's with the host's."""
+    """Protocol constants < the family's < the method's defaults < what the user gave, validated; the objective's own
+    options with the host's."""
     cls, kind = entry.load(), entry.spec.kind
     bases: dict[str, type[Encoder | RetrievalNetwork | Method | Regularizer]] = {
         "encoder": Encoder, "network": RetrievalNetwork, "method": Method, "regularizer": Regularizer,
@@ -147,7 +148,8 @@ def _options(entry: MethodEntry, part: Part, training: Training, objective: type
             f"Method {entry.spec.name!r}: {cls.__name__} is registered with kind {kind!r} but is no {base.__name__}."
         )
     trained = kind in ("encoder", "network")
-    shared = {name: getattr(training, name) for name in _SHARED if trained and name in cls.Options.model_fields}
+    constants = {**{name: getattr(training, name) for name in _SHARED}, **objective.defaults}
+    shared = {name: constants[name] for name in _SHARED if trained and name in cls.Options.model_fields}
     values = {**shared, **entry.spec.defaults, **part.options}
     model = cls.Options
     if trained and objective.Options.model_fields:

@@ -1,15 +1,14 @@
 """Link prediction as an objective: a decoder of pairs, and binary cross-entropy of edges against random pairs.
 
-At each step a share of the training edges are *targets*: they are taken out of the graph in both directions, the
+At each step a random share of the training edges are *targets*: they are taken out of the graph in both directions, the
 encoder passes messages along the rest, and the decoder has to tell the targets from as many pairs with a random end.
 Validation is the mean reciprocal rank of each validation edge among its fixed negatives.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from math import ceil
-from typing import Literal, cast
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal, cast
 
 import numpy as np
 import torch
@@ -38,32 +37,35 @@ class LinkPredictionOptions(Options):
 
 
 class LinkPredictionObjective(EncoderObjective[LinkPredictionView]):
-    """On the whole graph an epoch is one pass over the training edges, some of them targets in each step, on the graph
-    without those. Regularisers see all training edges."""
+    """On the whole graph an epoch is one step. Regularisers see all training edges.
+
+    Dropout is .2, as in MAGB's link prediction: with the .5 of node classification validation took four times as many
+    steps to come as far on emoji.
+    """
 
     Options = LinkPredictionOptions
     family = "link_prediction"
+    defaults: ClassVar[Mapping[str, Any]] = {"dropout": 0.2}
     value_name = "val_mrr"
 
     def head(self, encoder: Encoder, view: LinkPredictionView) -> nn.Module:
         return DECODERS[self.options.decoder](encoder.hidden)
 
     def batches(self, view: LinkPredictionView, generator: torch.Generator) -> Iterator[Batch]:
-        order = torch.randperm(view.train.size(1), generator=generator)
-        parts = view.train[:, order].tensor_split(ceil(1 / self.options.target_share), dim=1)
-        for step, targets in enumerate(parts):
-            rest = torch.cat([*parts[:step], *parts[step + 1 :]], dim=1)
-            pairs, labels = with_negatives(targets, view.num_nodes, generator)
-            yield Batch(
-                node_ids=torch.arange(view.num_nodes),
-                x=view.x,
-                observed=view.observed,
-                edge_index=torch.cat([rest, rest.flip(0)], dim=1),
-                graph=view.edge_index,
-                y_train=view.y_train,
-                targets=pairs,
-                labels=labels,
-            )
+        edges = view.train[:, torch.randperm(view.train.size(1), generator=generator)]
+        count = max(1, round(self.options.target_share * edges.size(1)))
+        rest = edges[:, count:]
+        pairs, labels = with_negatives(edges[:, :count], view.num_nodes, generator)
+        yield Batch(
+            node_ids=torch.arange(view.num_nodes),
+            x=view.x,
+            observed=view.observed,
+            edge_index=torch.cat([rest, rest.flip(0)], dim=1),
+            graph=view.edge_index,
+            y_train=view.y_train,
+            targets=pairs,
+            labels=labels,
+        )
 
     def samples(
         self, view: LinkPredictionView, sampler: NeighborSampler, features: Features, *, batch_size: int, seed: int

@@ -8,7 +8,7 @@ the *prediction*. Objectives hold nothing but options: what they work on, and th
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
@@ -80,6 +80,8 @@ class Objective(ABC, Generic[ViewT]):
     family: ClassVar[str]
     value_name: ClassVar[str]
     """What the history calls the value that selects, e.g. ``val_accuracy``."""
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    """Training constants of the family that differ from the protocol's."""
 
     def __init__(self, **options: Any) -> None:
         self.options: Any = parse_options(self.Options, options, self.family)

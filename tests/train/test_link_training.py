@@ -12,9 +12,11 @@ from magbench.data.mag import MAG, simple_undirected
 from magbench.metrics.ranking import mrr
 from magbench.nn import decoders
 from magbench.nn.decoders import DECODERS
+from magbench.registry import Registry
 from magbench.regularizers import DAGR
 from magbench.regularizers.base import Context, Regularizer
 from magbench.tasks.views import LinkPredictionView
+from magbench.train.compose import compose
 from magbench.train.link_prediction import LinkPredictionObjective, with_negatives
 from magbench.train.method import EncoderMethod
 from magbench.train.network import encode
@@ -48,25 +50,28 @@ def pairs(edges: torch.Tensor) -> set[tuple[int, int]]:
 
 
 def test_targets_and_their_reverses_are_not_in_the_messages(view: LinkPredictionView) -> None:
-    """An epoch is a pass over the training edges: each is a target once, in parts of equal size, in another order."""
+    """An epoch is one step, whose targets are a share of the training edges, others each time."""
     objective = LinkPredictionObjective(target_share=0.3)
     generator = torch.Generator().manual_seed(0)
     seen = []
-    for _ in range(3):
-        epoch = []
-        for batch in objective.batches(view, generator):
-            positives = batch.targets[:, batch.labels == 1]
-            assert positives.size(1) == (batch.labels == 0).sum()
-            messages, targets = pairs(batch.edge_index), pairs(positives)
-            assert not messages & targets and not messages & pairs(positives.flip(0))
-            assert messages | targets | pairs(positives.flip(0)) == pairs(view.edge_index)
-            assert batch.graph is view.edge_index and (batch.y_train == -1).all()
-            epoch.append(frozenset(targets))
-        assert len(epoch) == 4
-        assert max(map(len, epoch)) - min(map(len, epoch)) <= 1
-        assert sorted(edge for part in epoch for edge in part) == sorted(pairs(view.train))
-        seen += epoch
+    for _ in range(12):
+        (batch,) = objective.batches(view, generator)
+        positives = batch.targets[:, batch.labels == 1]
+        assert positives.size(1) == (batch.labels == 0).sum()
+        messages, targets = pairs(batch.edge_index), pairs(positives)
+        assert not messages & targets and not messages & pairs(positives.flip(0))
+        assert messages | targets | pairs(positives.flip(0)) == pairs(view.edge_index)
+        assert batch.graph is view.edge_index and (batch.y_train == -1).all()
+        assert len(targets) == round(0.3 * view.train.size(1)) and targets <= pairs(view.train)
+        seen.append(frozenset(targets))
     assert len(set(seen)) == 12
+
+
+def test_dropout_is_the_familys_unless_given() -> None:
+    protocol, family = Registry.default().protocol("standard"), LinkPredictionObjective.family
+    options = [compose(name, Registry.default(), protocol, family).options[0] for name in ("sage", "sage[dropout=0.4]")]
+    assert [o["dropout"] for o in options] == [0.2, 0.4]
+    assert compose("sage", Registry.default(), protocol).options[0]["dropout"] == protocol.training.dropout == 0.5
 
 
 def test_negatives_keep_one_end_and_are_seeded(view: LinkPredictionView) -> None:
