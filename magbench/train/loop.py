@@ -87,7 +87,11 @@ def train(
 
     Raises:
         MethodError: the loss is not finite.
+
+    A network without anything to train is evaluated once.
     """
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        return _untrained(network, objective, view, training)
     groups = objective.parameters(network)
     optimizer = torch.optim.AdamW(groups, lr=training.lr, weight_decay=training.weight_decay)
     steps = objective.epochs(network, view, training, regularizers, seed)
@@ -113,6 +117,11 @@ def train(
         outcome.telemetry.update(penalty.telemetry())
     outcome.telemetry.update(objective.telemetry(network, view, training))
     return outcome
+
+
+def _untrained(network: nn.Module, objective: Objective[Any], view: Any, training: Training) -> Outcome:
+    value = _value(network, objective, view, training)
+    return Outcome(value=value, params=0, telemetry=objective.telemetry(network, view, training))
 
 
 class Penalty:

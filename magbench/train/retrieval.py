@@ -145,7 +145,7 @@ class RetrievalObjective(Objective[RetrievalView]):
     @torch.no_grad()
     def encode(self, network: RetrievalNetwork, view: RetrievalView, training: Training) -> Embedded:
         network.eval()
-        device = next(network.parameters()).device
+        device = next(network.parameters(), torch.empty(0)).device
         embedded: Embedded = network(*on_device(view.sides, view.cross, device))
         return embedded
 

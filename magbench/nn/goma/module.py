@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,12 +125,12 @@ class GOMA(nn.Module):
             states.new_zeros(()) if weights is None else entropy(weights),
         )
 
-    def parameter_groups(self, lr: float, weight_decay: float, *, global_lr: float = 0.05) -> Iterable[dict[str, Any]]:
+    def parameter_groups(self, *, global_lr: float = 0.05) -> list[dict[str, Any]]:
         """Groups for an optimiser: the logits of the readout ``global`` learn at ``global_lr`` and do not decay."""
         apart = list(self.readout.parameters()) if isinstance(self.readout, Global) else []
         rest = [parameter for parameter in self.parameters() if not any(parameter is other for other in apart)]
-        groups = [
-            {"params": rest, "lr": lr, "weight_decay": weight_decay},
+        groups: list[dict[str, Any]] = [
+            {"params": rest},
             {"params": apart, "lr": global_lr, "weight_decay": 0.0},
         ]
         return [group for group in groups if group["params"]]

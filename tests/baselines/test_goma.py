@@ -1,0 +1,143 @@
+"""GOMA as a method: what its map, readouts and options do in the one loop."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from magbench.baselines.goma import GOMANetwork
+from small import short_training, small_retrieval_view
+from torch.nn import functional
+
+from magbench.errors import MethodError
+from magbench.nn.goma import GOMA, CoupledGraph
+from magbench.registry import Registry
+from magbench.tasks.views import RetrievalView
+from magbench.train.compose import compose
+from magbench.train.method import EncoderMethod
+from magbench.train.retrieval import RetrievalObjective
+
+VARIANTS = (
+    {"readout": "node"},
+    {"readout": "global"},
+    {"readout": "fixed", "step": 2},
+    {"readout": "limit"},
+    {"operator": "learned"},
+    {"operator": "cosine", "norm": "sym"},
+    {"coupled": False},
+    {"map": "trained", "auxiliary": 0.5, "entropy": 0.01},
+)
+
+
+@pytest.fixture(scope="module")
+def view() -> RetrievalView:
+    return small_retrieval_view()
+
+
+def fitted(view: RetrievalView, epochs: int = 4, **options: object) -> EncoderMethod:
+    method = EncoderMethod(GOMANetwork, short_training(epochs), (), RetrievalObjective(), **{"hidden": 16, **options})
+    method.fit(view, seed=0)
+    return method
+
+
+def embedded(method: EncoderMethod, view: RetrievalView) -> list[torch.Tensor]:
+    return [torch.from_numpy(rows) for rows in method.predict(view).embeddings.values()]
+
+
+@pytest.mark.parametrize("options", VARIANTS, ids=str)
+def test_every_variant_trains_to_unit_rows_and_repeats(options: dict, view: RetrievalView) -> None:
+    method = fitted(view, **options)
+    rows = embedded(method, view)
+    assert all(torch.allclose(part.norm(dim=1), torch.ones(len(part)), atol=1e-5) for part in rows)
+    assert all(torch.equal(a, b) for a, b in zip(rows, embedded(fitted(view, **options), view), strict=True))
+    told = method.outcome.telemetry
+    assert 0 <= told["gate.entropy"] <= 1 and told["echo.own"] >= 0
+    assert method.outcome.value is not None and method.outcome.value > 0
+
+
+def test_fixed_is_the_map_and_the_library_and_nothing_to_train(view: RetrievalView) -> None:
+    """Step k of the frozen map, smoothed by :mod:`magbench.nn.goma` alone; step 0 is the map itself."""
+    for step in (0, 1, 3):
+        method = fitted(view, readout="fixed", step=step)
+        assert (method.outcome.params, method.outcome.epoch) == (0, None)
+        linear = method.network.map.eval()
+        sides = list(view.sides.values())
+        with torch.no_grad():
+            e = [linear(p, side.x, side.observed) for p, side in enumerate(sides)]
+        edges = [side.edge_index for side in sides]
+        graph = CoupledGraph.of_sides([len(side) for side in sides], edges, list(view.cross.values()))
+        expected = GOMA(16, steps=step, readout=f"fixed:{step}")(e, graph).embeddings
+        if step == 0:
+            expected = tuple(functional.normalize(rows, dim=1) for rows in e)
+        for found, wanted in zip(embedded(method, view), expected, strict=True):
+            assert torch.allclose(found, wanted, atol=1e-5)
+
+
+def test_the_frozen_map_is_the_same_whatever_follows(view: RetrievalView) -> None:
+    maps = [fitted(view, **options).network.map.state_dict() for options in VARIANTS[:5]]
+    for other in maps[1:]:
+        assert all(torch.equal(maps[0][name], other[name]) for name in other)
+    assert not torch.equal(maps[0]["maps.0.weight"], fitted(view, map="trained").network.map.maps[0].weight)
+
+
+def test_what_learns(view: RetrievalView) -> None:
+    """Frozen: the gate or the operator alone; trained: the map, too. The global vector has its learning rate."""
+    counts = {name: fitted(view, 1, readout="global", **{"map": name}).outcome.params for name in ("frozen", "trained")}
+    assert counts["frozen"] == 7
+    assert counts["trained"] == 7 + (12 + 1) * 16 + (8 + 1) * 16
+    network = fitted(view, 1, readout="global", global_lr=0.2).network
+    assert [group.get("lr") for group in network.parameter_groups()] == [0.2]
+
+
+@pytest.mark.parametrize("readout", ["node", "global", "fixed"])
+def test_one_coupled_step_hears_nothing_of_the_own_other_half(readout: str, view: RetrievalView) -> None:
+    """The leak probe at one step: another picture for a test node leaves its text's embedding byte-equal."""
+    text, image = view.sides
+    method = fitted(view, readout=readout, steps=1)
+    item = int(view.test[image][0])
+    x = view.sides[image].x.clone()
+    x[item] = torch.randn(x.size(1), generator=torch.Generator().manual_seed(0))
+    other = replace(view, sides={**view.sides, image: replace(view.sides[image], x=x)})
+    before, after = (method.predict(part).embeddings for part in (view, other))
+    moved = torch.from_numpy((before[text] != after[text]).any(1))
+    receives = view.cross[text][1][view.cross[text][0] == item]
+    assert moved.nonzero().flatten().tolist() == sorted(set(receives.tolist()))
+    assert len(receives)
+
+
+def test_uncoupled_sides_do_not_meet(view: RetrievalView) -> None:
+    text, image = view.sides
+    method = fitted(view, coupled=False)
+    other = replace(view, sides={**view.sides, image: replace(view.sides[image], x=view.sides[image].x.flip(0))})
+    assert torch.equal(*(torch.from_numpy(method.predict(part).embeddings[text]) for part in (view, other)))
+    assert method.outcome.telemetry["echo.own"] == 0
+
+
+def test_the_echo_needs_two_steps_and_shortcuts_spoil_one(view: RetrievalView) -> None:
+    echo = {
+        name: fitted(view, readout="fixed", **options).outcome.telemetry["echo.own"]
+        for name, options in {"one": {"step": 1}, "two": {"step": 2}, "own": {"step": 1, "shortcuts": True}}.items()
+    }
+    assert echo["one"] == 0 < echo["two"] < echo["own"]
+
+
+def test_features_of_one_width_need_no_map(view: RetrievalView) -> None:
+    with pytest.raises(MethodError, match=r"the features have the widths 12 and 8; .* map=frozen or map=trained"):
+        fitted(view, map="none")
+    text = next(iter(view.sides))
+    cut = replace(view, sides={**view.sides, text: replace(view.sides[text], x=view.sides[text].x[:, :8])})
+    method = fitted(cut, map="none", readout="fixed", step=0)
+    expected = functional.normalize(cut.sides[text].x, dim=1)
+    assert torch.allclose(embedded(method, cut)[0], expected, atol=1e-6)
+
+
+def test_it_composes_with_a_regulariser(view: RetrievalView) -> None:
+    registry = Registry.default()
+    protocol = registry.protocol("quickstart@1").model_copy(update={"training": short_training(2)})
+    composed = compose("goma[map=trained]+geometric_consistency[warmup=0]", registry, protocol, "retrieval")
+    assert composed.entries[0].spec.reimplementation
+    method = composed.build()
+    method.fit(view, seed=0)
+    assert any(name.startswith("geometric_consistency.") for name in method.outcome.telemetry)
+    assert method.towers == "coupled"
