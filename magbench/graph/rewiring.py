@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from magbench.graph.edge_splits import undirected_edges
+from magbench.data.edges import undirected_edges
 from magbench.graph.splits import Index, bounded, random_keys
 
 SWAPS_PER_EDGE = 10

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from magbench.graph.edge_splits import undirected_edges
+from magbench.data.edges import undirected_edges
 from magbench.graph.rewiring import rewired
 from magbench.graph.splits import Index, random_keys
 
