@@ -32,7 +32,7 @@ def write_page(page: str, target: Path) -> Path:
         with suppress(OSError):
             partial.unlink()
         reason = error.strerror or error
-        raise OutputError(f"The report {target} cannot be written: {reason}. Choose another folder.") from error
+        raise OutputError(f"{target} cannot be written: {reason}. Choose another path.") from error
     return target
 
 

@@ -16,7 +16,7 @@ def card(
     features: Annotated[str | None, typer.Option(help="Feature set; default: the first.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Draws the random pairs and the anchor nodes.")] = 0,
     html: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="Also write the page with examples and pictures here.")
+        Path | None, typer.Option(help="Also write the page with examples and pictures to this file.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON: every figure and example.")] = False,
 ) -> None:
@@ -27,7 +27,10 @@ def card(
 
     Examples: `magbench data card emoji`, `magbench data card emoji --html emoji.html`.
     """
-    from magbench.cli.output import print_json
+    from magbench.cli.output import check_output, print_json
+
+    if html is not None:
+        check_output(html, "--html")
     from magbench.data.cards import dataset_card
     from magbench.data.conflict import conflict_report
     from magbench.data.load import load_dataset

@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, TextIO
 
 debug = False
@@ -33,6 +34,32 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], t
     width = None if sys.stdout.isatty() else max(160, int(os.environ.get("COLUMNS") or 0))
     colours: Literal["auto"] | None = "auto" if is_live(sys.stdout) else None
     Console(highlight=False, width=width, color_system=colours).print(table)
+
+
+def check_output(path: Path, option: str) -> None:
+    """Refuse a file that could not be written when the work is done; its folder need not be there yet.
+
+    Args:
+        path: the file.
+        option: what gives it, e.g. ``"--html"``.
+
+    Raises:
+        OutputError: it is a folder, or the nearest folder above it is none or closed to us.
+    """
+    from magbench.errors import OutputError
+
+    above = path.absolute().parent
+    while not os.access(above, os.F_OK):
+        above = above.parent
+    if path.is_dir():
+        reason = "it is a folder"
+    elif not above.is_dir():
+        reason = f"{above} is no folder"
+    elif not os.access(above, os.W_OK | os.X_OK):
+        reason = f"nothing may be written in {above}"
+    else:
+        return
+    raise OutputError(f"{path} cannot be written: {reason}. Give {option} another path.")
 
 
 def is_live(stream: TextIO) -> bool:

@@ -32,7 +32,9 @@ def perf(
         _history(kept, json)
         return
     if html is not None:
-        _check(html)
+        from magbench.cli.output import check_output
+
+        check_output(html, "--html")
     from magbench.perf.timing import one_thread
 
     one_thread()  # before numpy and torch are imported
@@ -50,7 +52,10 @@ def perf(
         progress=lambda message: print(message, file=sys.stderr),
     )
     if html is not None:
-        _write(html, report)
+        from magbench.board.page import write_page
+        from magbench.perf.plot import page
+
+        write_page(page(report), html)
     if json:
         print_json(report.json())
     else:
@@ -78,25 +83,6 @@ def _either(name: str, value: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
 
     choice(f"--{name}", value, (*allowed, "both"))
     return allowed if value == "both" else (value,)
-
-
-def _check(path: Path) -> None:
-    """Before minutes of measuring."""
-    from magbench.errors import OutputError
-
-    if path.is_dir() or not path.parent.is_dir():
-        reason = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
-        raise OutputError(f"Cannot write {path}: {reason}. Give --html a file in an existing folder.")
-
-
-def _write(path: Path, report: Any) -> None:
-    from magbench.errors import OutputError
-    from magbench.perf.plot import page
-
-    try:
-        path.write_text(page(report), encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"Cannot write {path}: {error.strerror or error}. Give --html another file.") from error
 
 
 def _print(report: Any) -> None:

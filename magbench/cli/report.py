@@ -22,17 +22,18 @@ def report(
     Examples: `magbench report --runs runs`, `magbench report --studies --out page`.
     """
     from magbench.board.collect import write_run_report, write_studies_page
-    from magbench.cli.output import print_json
+    from magbench.cli.output import check_output, print_json
     from magbench.results.frame import newest, one_protocol, read_cells
     from magbench.run.cell import cannot_write
 
+    folder = out or (Path("report") if studies else runs / "report")
+    check_output(folder / "index.html", "--out")
     if studies:
-        page = write_studies_page(out or Path("report"), empty=True)
+        page = write_studies_page(folder, empty=True)
         print_json({"report": str(page)}) if json else print(f"Report: {page}")
         return
     cells = newest(read_cells(runs))
     chosen = one_protocol((cell.record.protocol for cell in cells), protocol)
-    folder = out or runs / "report"
     beside = write_studies_page(folder)
     try:
         page = write_run_report([c for c in cells if c.record.protocol == chosen], folder, beside is not None)

@@ -70,6 +70,10 @@ def run(
     from magbench.run.scheduler import start_server
 
     _check(overwrite, budget, scheduler)
+    if not plan:
+        from magbench.cli.output import check_output
+
+        check_output(out / "report" / "index.html", "--out")
     if not plan and scheduler is None:
         start_server()
     from magbench.cli.plan import Plan, show_plan

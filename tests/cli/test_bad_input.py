@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -73,7 +74,6 @@ def test_refused(case: str, lab: Lab, tmp_path: Path, monkeypatch: pytest.Monkey
     [
         ("run", "--jobs", "0"),
         ("run", "--timeout", "0"),
-        ("data", "card", "toy", "--html", "."),
         ("fly",),
         ("run", "--fly"),
     ],
@@ -98,6 +98,32 @@ def test_output_folder_is_a_file(lab: Lab, tmp_path: Path) -> None:
     message = lab.run("-t", "nc/toy", "-m", "label_propagation", "--out", tmp_path / "runs").one_message()
     assert str(tmp_path / "runs") in message
     assert "cannot be written" in message
+
+
+@pytest.mark.parametrize(
+    ("command", "path", "reason"),
+    [
+        (("data", "card", "toy", "--html"), "", "it is a folder"),
+        (("data", "card", "toy", "--html"), "file/a/page.html", "file is no folder"),
+        (("perf", "--html"), "file/page.html", "file is no folder"),
+        (("perf", "--html"), "closed/page.html", "nothing may be written in"),
+        (("report", "--out"), "file", "file is no folder"),
+        (("report", "--studies", "--out"), "file/page", "file is no folder"),
+        (("run", "-t", "nc/toy", "-m", "mlp", "--out"), "out", "it is a folder"),
+    ],
+)
+def test_a_page_that_cannot_be_written_is_refused_before_the_work(
+    command: tuple[str, ...], path: str, reason: str, lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "out" / "report" / "index.html").mkdir(parents=True)
+    (tmp_path / "closed").mkdir()
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "closed" and may(path, mode))
+    for work in ("magbench.data.load.load_dataset", "magbench.run.scheduler.start_server"):
+        monkeypatch.setattr(work, lambda *_: pytest.fail("the work was begun"))
+    message = lab.call(*command, tmp_path / path).one_message()
+    assert f"{tmp_path / path}" in message and reason in message and f"Give {command[-1]} another path." in message
 
 
 def test_output_folder_in_proc(lab: Lab) -> None:

@@ -52,7 +52,7 @@ def test_the_tables(tmp_path: Path) -> None:
         (["--sizes", ""], ["--sizes=''"]),
         (["--precision", "half"], ["--precision='half'", "float32, float64, both"]),
         (["--objective", "J"], ["--objective='J'", "joint, plain, both"]),
-        (["--html", "no/such/folder.html"], ["no/such/folder.html", "--html"]),
+        (["--html", "."], ["it is a folder", "--html"]),
         (["--history", "--kept", "nowhere"], ["nowhere", "MACHINE/VERSION.json"]),
     ],
 )
