@@ -105,7 +105,7 @@ def check_published(published: Published, spec: DatasetSpec, files: Files) -> No
         expect(path, "nodes", published.num_nodes, spec.counts["nodes"], spec.id)
     if published.labels is not None and len(published.labels):
         low, high = int(published.labels.min()), int(published.labels.max())
-        limit = spec.num_classes or high + 1
+        limit = spec.num_classes or published.num_nodes
         if low < -1 or high >= limit or high < 0:
             labels = files.get("labels") or path
             raise DataError(f"{labels}: found labels {low} to {high}, allowed -1 (unlabelled) to {limit - 1}.")

@@ -19,7 +19,7 @@ import io
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -73,7 +73,7 @@ class Repository:
             revision = self.ledger.commit if self.ledger else self.mirror.revision
             commit = api.dataset_info(self.repo, revision=revision).sha
             tree = api.list_repo_tree(self.repo, repo_type="dataset", revision=commit, recursive=True)
-            self.remote = {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
+            self.remote = {entry.path: entry for entry in tree if isinstance(entry, RepoFile) and _inside(entry.path)}
         if self.ledger is None:
             self.ledger = Ledger(commit=str(commit))
         return sorted(self.remote)
@@ -214,6 +214,11 @@ class _Meter(io.FileIO):
         written = super().write(content)
         self._tell(self.tell())
         return written
+
+
+def _inside(path: str) -> bool:
+    """Whether a path that the hub lists stays below the folder it is put in."""
+    return not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
 
 
 def _endpoint() -> str | None:

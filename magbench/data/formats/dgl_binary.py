@@ -258,6 +258,8 @@ class _Reader:
         return edge_index[::-1], ids, rows
 
     def edges(self, row: Array, column: Array, rows: int, columns: int, at: int) -> NDArray[np.int64]:
+        if rows != columns:
+            raise self.fail(f"found edges from {rows} to {columns} nodes, expected one set of nodes", at)
         if row.size != column.size:
             raise self.fail(f"found {row.size} rows and {column.size} columns of entries", at)
         for name, index, limit in (("row", row, rows), ("column", column, columns)):

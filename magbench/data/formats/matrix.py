@@ -37,8 +37,12 @@ def open_matrix(path: Path) -> torch.Tensor | NDArray[Any]:
     except Exception as error:  # numpy's header parser lets errors of many kinds of a damaged file through
         raise DataError(f"{path} is no readable feature file: {error}. Fetch the file again.") from error
     floats = values.dtype.kind == "f" if isinstance(values, np.ndarray) else _is_float_tensor(values)
+    if isinstance(values, torch.Tensor):
+        values = values.detach()
     if not floats or values.ndim != 2:
         found = f"{values.dtype} {list(values.shape)}" if hasattr(values, "dtype") else type(values).__name__
+        if isinstance(values, torch.Tensor) and values.layout != torch.strided:
+            found += f" {values.layout}"
         raise DataError(f"{path}: found {found}, expected one matrix of floats [N, D].")
     return values  # type: ignore[no-any-return]
 
@@ -66,4 +70,9 @@ def blocks(path: Path, part: FeatureFile, num_nodes: int) -> Iterator[Block]:
 
 
 def _is_float_tensor(values: Any) -> bool:
-    return isinstance(values, torch.Tensor) and values.dtype.is_floating_point
+    return (
+        isinstance(values, torch.Tensor)
+        and values.dtype.is_floating_point
+        and values.layout == torch.strided  # no sparse one
+        and values.device.type == "cpu"  # load_torch puts all there that has content
+    )

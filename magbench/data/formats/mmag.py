@@ -52,6 +52,6 @@ def masked_parts(graph: DGLGraph, path: Path) -> dict[str, Ints]:
     for part, mask in masks.items():
         if mask.ndim != 1 or mask.dtype.kind not in "iu" or not np.isin(mask, (0, 1)).all():
             raise DataError(f"{path}: found {part}_mask {mask.dtype} {list(mask.shape)}, expected zeros and ones [N].")
-    if len(masks) < len(PARTS) or np.sum(list(masks.values()), axis=0).max() > 1:
+    if len(masks) < len(PARTS) or (np.sum(list(masks.values()), axis=0) > 1).any():
         raise DataError(f"{path}: found the masks {sorted(masks)}, expected {', '.join(PARTS)}, each node in one part.")
     return {part: np.flatnonzero(mask.astype(bool)) for part, mask in masks.items()}

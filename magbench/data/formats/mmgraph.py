@@ -56,11 +56,11 @@ def _raw_ids(mapping: Any, path: Path) -> list[str]:
     if isinstance(mapping, list | tuple):
         raw = dict(enumerate(mapping))
     elif isinstance(mapping, dict):
-        raw = mapping if set(mapping) == set(range(len(mapping))) else {node: key for key, node in mapping.items()}
+        turned = {node: key for key, node in mapping.items() if isinstance(node, int)}
+        raw = mapping if set(mapping) == set(range(len(mapping))) else turned
     else:
         raise DataError(f"{path}: found a {type(mapping).__name__}, expected a list or dict of nodes and raw ids.")
-    nodes = [node for node in raw if isinstance(node, int)]
-    if not nodes or sorted(nodes) != list(range(len(mapping))):
+    if not raw or sorted(raw) != list(range(len(mapping))):
         sample = list(mapping.items() if isinstance(mapping, dict) else mapping)[:2]
         raise DataError(f"{path}: found {len(mapping)} entries, e.g. {sample}, expected each node 0, 1, … once.")
     expect(path, "different raw ids", len(set(map(str, raw.values()))), len(raw), "the nodes")

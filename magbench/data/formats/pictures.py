@@ -77,7 +77,11 @@ def pictures(
 def _folder(folder: Path) -> Iterator[tuple[str, bytes]]:
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in SUFFIXES and path.is_file():
-            yield path.relative_to(folder).as_posix(), path.read_bytes()
+            try:
+                content = path.read_bytes()
+            except OSError as error:
+                raise DataError(f"{path} cannot be read: {error.strerror}.") from error
+            yield path.relative_to(folder).as_posix(), content
 
 
 def _archive(path: Path) -> Iterator[tuple[str, bytes]]:

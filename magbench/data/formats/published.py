@@ -60,7 +60,10 @@ def expect(path: Path, what: str, found: Any, expected: Any, reason: str = "") -
 
 def row_number(stem: str, num_nodes: int) -> int | None:
     """The node that a picture named after its row belongs to."""
-    return int(stem) if stem.isascii() and stem.isdigit() and int(stem) < num_nodes else None
+    digits = stem.lstrip("0") or "0"
+    if not (stem.isascii() and stem.isdigit()) or len(digits) > len(str(num_nodes)):
+        return None  # int() refuses a number of thousands of digits
+    return int(digits) if int(digits) < num_nodes else None
 
 
 def clean(text: str) -> str | None:

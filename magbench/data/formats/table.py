@@ -78,17 +78,24 @@ class Table:
         if not self.has(name):
             return None
         try:
-            return np.array([int(float(value)) for value in self.column(name)], dtype=np.int64)
-        except (ValueError, OverflowError) as error:
+            numbers = np.array([float(value) for value in self.column(name)])
+        except ValueError as error:
             raise DataError(f"{self.path}: column {name!r} holds what is no class number: {error}.") from error
+        odd = np.flatnonzero(~(np.abs(numbers) < 2**53) | (numbers != np.round(numbers)))
+        if len(odd):
+            raise DataError(f"{self.path}: column {name!r} holds {numbers[odd[0]]:g}, which is no class number.")
+        return numbers.astype(np.int64)
 
     def class_names(self, labels: Ints, name: str | None) -> tuple[str, ...]:
-        """For each class the one name that all its rows carry in column `name`; nothing where that does not hold."""
-        if name is None or not self.has(name) or not len(labels):
+        """For each class the one name that all its rows carry in column `name`; nothing where that does not hold.
+
+        Rows without a class (-1) do not count; nor do class numbers that are no classes, above the number of rows.
+        """
+        if name is None or not self.has(name) or not len(labels) or labels.max() >= len(labels):
             return ()
         names: dict[int, str] = {}
         for label, value in zip(labels.tolist(), self.column(name), strict=True):
-            if names.setdefault(label, value.strip()) != value.strip():
+            if label >= 0 and names.setdefault(label, value.strip()) != value.strip():
                 return ()
         return tuple(names.get(label) or str(label) for label in range(int(labels.max()) + 1))
 

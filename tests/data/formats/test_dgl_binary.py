@@ -165,6 +165,10 @@ REFUSED = {
         ),
         "found an edge id twice",
     ),
+    "not square": (
+        patched(u64(0xDD61FFD305DFF127) + i64(5, 5), u64(0xDD61FFD305DFF127) + i64(9, 5)),
+        "found edges from 5 to 9 nodes, expected one set of nodes",
+    ),
     "float indices": (
         patched(array(EDGES[0]), array(EDGES[0].astype("<f8"))),
         r"found float64 \[7\] as node or edge numbers",

@@ -18,6 +18,7 @@ from data.miniatures import LABELS, NO_PICTURE, NO_TEXT, NODES, WRITERS, edges, 
 from magbench import paths
 from magbench.data.convert import Conversion, convert, count_published, quoted_convention
 from magbench.data.formats import magb
+from magbench.data.formats.published import row_number
 from magbench.data.load import load_dataset
 from magbench.data.locate import local_sources
 from magbench.data.mag import MAG, simple_undirected
@@ -232,6 +233,32 @@ def test_fortran_order_and_bfloat16_features(tmp_path: Path) -> None:
     rows(load_dataset(other), "text", half[:, :4], NO_TEXT)
 
 
+def test_features_may_be_a_parameter(tmp_path: Path) -> None:
+    base = WRITERS["ele-fashion"](tmp_path / "mm")
+    torch.save(torch.nn.Parameter(torch.from_numpy(features(8, 10))), base / "clip_feat.pt")
+    spec = miniatures.spec("ele-fashion", tmp_path)
+    convert_folder(spec, base)
+    rows(load_dataset(spec), "text", features(8, 10)[:, :4], NO_TEXT)
+
+
+def test_rows_without_a_class_do_not_hide_the_names_of_classes(tmp_path: Path) -> None:
+    folder = WRITERS["movies"](tmp_path / "repo")
+    labels = LABELS.copy()
+    labels[[3, 4]] = -1
+    (folder / "MoviesGraph.pt").write_bytes(graph(NODES, label=labels))
+    edit_csv(folder / "Movies.csv", lambda t: t.assign(label=list(map(str, labels))))
+    spec = miniatures.spec("movies", tmp_path)
+    convert_folder(spec, folder)
+    assert load_dataset(spec).classes == {"y": ("kind 0", "kind 1", "kind 2")}
+
+
+@pytest.mark.parametrize(
+    ("stem", "node"), [("0", 0), ("007", 7), ("29", 29), ("30", None), ("٣", None), ("-1", None), ("9" * 5000, None)]
+)
+def test_pictures_named_after_rows(stem: str, node: int | None) -> None:
+    assert row_number(stem, 30) == node
+
+
 def edit_csv(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
     frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     change(frame).to_csv(path, index=False)
@@ -262,6 +289,21 @@ MOVIES: dict[str, tuple[Damage, str]] = {
             edit_csv(f / "Movies.csv", lambda t: t.drop(columns="label")),
         ),
         r"found labels 1 to 3, allowed -1 \(unlabelled\) to 2",
+    ),
+    "class range without a number of classes": (
+        lambda f: (
+            (f / "MoviesGraph.pt").write_bytes(graph(NODES, label=LABELS * 10**15)),
+            edit_csv(f / "Movies.csv", lambda t: t.assign(label=[str(y * 10**15) for y in LABELS])),
+        ),
+        r"found labels 0 to 2000000000000000, allowed -1 \(unlabelled\) to 2",
+    ),
+    "half a class": (
+        lambda f: edit_csv(f / "Movies.csv", lambda t: t.assign(label="1.5")),
+        r"column 'label' holds 1\.5, which is no class number",
+    ),
+    "no class": (
+        lambda f: edit_csv(f / "Movies.csv", lambda t: t.assign(label="kind 0")),
+        "column 'label' holds what is no class number: .*'kind 0'",
     ),
     "no labels": (
         lambda f: (
@@ -347,6 +389,11 @@ FASHION: dict[str, tuple[Damage, str]] = {
     "mapping": (
         lambda f: torch.save({"a": 0, "b": 5}, f / "node_mapping.pt"),
         r"found 2 entries, e\.g\. .*expected each node",
+    ),
+    "mapping of lists": (lambda f: torch.save({"a": [0]}, f / "node_mapping.pt"), "found 1 entries, .*each node"),
+    "sparse features": (
+        lambda f: torch.save(torch.eye(NODES)[:, :8].to_sparse(), f / "clip_feat.pt"),
+        r"clip_feat\.pt: found torch\.float32 \[30, 8\] torch\.sparse_coo, expected one matrix",
     ),
     "texts": (
         lambda f: (f.parent / "raw-data/ele-fashion-raw-text.jsonl").write_text('{"id": "X", "text": "a"}\n'),
