@@ -1,8 +1,9 @@
-"""Edge weights of linear propagation, right on a whole graph and on a sample of it."""
+"""Linear propagation: edge weights that are right on a whole graph and on a sample of it, and smoothing by them."""
 
 from __future__ import annotations
 
 import torch
+from scipy.sparse import csr_array
 from torch import Tensor
 
 
@@ -25,3 +26,29 @@ def symmetric_norm(edge_index: Tensor, degree: Tensor) -> tuple[Tensor, Tensor]:
     weight = root[source] * root[target] * (degree / drawn)[target]
     loops = torch.arange(len(degree), device=degree.device)
     return torch.cat([edge_index, torch.stack([loops, loops])], dim=1), torch.cat([weight, root * root])
+
+
+def smooth(x: Tensor, edge_index: Tensor, steps: int, *, teleport: float = 0.0) -> Tensor:
+    """Smoothing without weights: H(k + 1) = (1 - teleport) S H(k) + teleport H(0), S as in :func:`symmetric_norm`.
+
+    Args:
+        x: H(0), float [N, d].
+        edge_index: int64 [2, E], without self-loops.
+        steps: K, at least 0.
+        teleport: share of H(0) in each step; 0 gives S^K x (SGC), above 0 APPNP's approximation of personalised
+            PageRank.
+
+    Returns:
+        H(K), in the type of ``x``.
+
+    Source: Wu et al., "Simplifying graph convolutional networks" (2019); Gasteiger et al., "Predict then propagate"
+    (2019).
+    """
+    size = x.size(0)
+    edges, weight = symmetric_norm(edge_index, torch.bincount(edge_index[1], minlength=size))
+    source, target = edges.numpy()
+    matrix = csr_array((weight.numpy().astype(x.numpy().dtype), (target, source)), shape=(size, size))
+    start = h = x.numpy()
+    for _ in range(steps):
+        h = (1 - teleport) * (matrix @ h) + teleport * start if teleport else matrix @ h
+    return torch.from_numpy(h)

@@ -181,7 +181,7 @@ class RetrievalTask(Task):
             cross[name] = pairs(other, part.across[side][0], own, part.across[side][1])
             test[name] = torch.from_numpy(np.sort(own.of_places(part.asked)))
         train, val = (pairs(rows[0], nodes, rows[1], nodes) for nodes in (ask.split.train, ask.split.val))
-        return RetrievalView(self.spec.versioned_id, seed, sides, train, val, test, cross)
+        return RetrievalView(self.spec.versioned_id, seed, sides, train, val, test, cross, mag.features)
 
     def _ranks(
         self, prediction: RetrievalPrediction, mag: MAG, ask: Ask, part: Pass, rows: tuple[Rows, Rows], side: int

@@ -142,6 +142,7 @@ class RetrievalView:
         test: modality → int64 [T], the rows that are asked, in no common order.
         cross: modality → int64 [2, E], for methods that pass messages between the sides: source, a row of the other
             side, and target, a row of this one, whose nodes are neighbours; never the same node.
+        features: name of the feature set.
     """
 
     task: str
@@ -151,6 +152,7 @@ class RetrievalView:
     val: Tensor
     test: dict[str, Tensor]
     cross: dict[str, Tensor]
+    features: str = ""
 
 
 class Prediction(ABC):

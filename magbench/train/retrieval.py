@@ -12,14 +12,14 @@ from math import ceil
 from statistics import fmean
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from magbench.data.mag import simple_undirected
 from magbench.errors import MethodError
-from magbench.metrics.ranking import count_above_equal, mrr
+from magbench.metrics.exact import rank_counts
+from magbench.metrics.ranking import mrr
 from magbench.nn.contrastive import info_nce
 from magbench.nn.encoder import Encoder
 from magbench.options import Options
@@ -31,7 +31,6 @@ from magbench.train.towers import Embedded, RetrievalNetwork, Towers
 
 MOST_PAIRS = 2048
 """Training pairs that one step compares; where there are more, an epoch has several steps."""
-_CHUNK_ROWS = 1024
 
 
 class RetrievalOptions(Options):
@@ -169,20 +168,24 @@ def pair_mrr(embeddings: Mapping[str, Tensor], pairs: Tensor) -> float:
 
     Args:
         embeddings: first and second side, float [M, d].
-        pairs: int64 [2, P]; a row is ranked among the P rows of the other side.
+        pairs: int64 [2, P]; an item is ranked among the items that the pairs have on the other side. Where it has
+            several partners, the best of them counts.
     """
-    device = next(iter(embeddings.values())).device
-    first, second = (rows[own.to(device)] for rows, own in zip(embeddings.values(), pairs, strict=True))
-    return fmean(_direction(a, b) for a, b in ((first, second), (second, first)))
+    first, second = embeddings.values()
+    return fmean((_direction(first, second, pairs), _direction(second, first, pairs.flip(0))))
 
 
-def _direction(queries: Tensor, gallery: Tensor) -> float:
-    counts = []
-    for start in range(0, len(queries), _CHUNK_ROWS):
-        scores = (queries[start : start + _CHUNK_ROWS] @ gallery.t()).cpu().numpy()
-        counts.append(count_above_equal(scores, start + np.arange(len(scores))))
-    above, equal = (np.concatenate(part) for part in zip(*counts, strict=True))
-    return mrr(above, equal)
+def _direction(queries: Tensor, gallery: Tensor, pairs: Tensor) -> float:
+    (query, row), (candidate, column) = (own.unique(return_inverse=True) for own in pairs)
+    row, order = row.sort(stable=True)
+    count = row.bincount()
+    place = torch.arange(len(row)) - (count.cumsum(0) - count)[row]
+    positive = torch.full((len(query), int(count.max())), -1)
+    positive[row, place] = column[order]
+    device = queries.device
+    parts = queries[query.to(device)].float(), gallery[candidate.to(device)].float(), positive.to(device)
+    above, equal = rank_counts(*parts)
+    return mrr(above.cpu().numpy(), equal.cpu().numpy())
 
 
 def induced(edge_index: Tensor, rows: Tensor) -> Tensor:
