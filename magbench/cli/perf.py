@@ -107,6 +107,10 @@ def _print(report: Any) -> None:
         {**ROWS, "difference": "gap to the optimum"},
         "To a relative gap of 1e-6: milliseconds a solve; peers at 10 x 20",
     )
+    if report.ranking is not None:
+        found = report.ranking
+        title = f"Exact ranks, {found.queries} queries among {found.candidates} candidates of 128 numbers"
+        print_table(_ranking(found), RANKING, title)
     print("A ratio above 1 means that we are faster; one marked ! compares different objectives and does not count.")
 
 
@@ -116,6 +120,13 @@ ROWS = {
     "ratio": "ratio to ours", "difference": "objective differs by", "floor": "of floor", "exponent": "exponent",
     "note": "",
 }  # fmt: skip
+RANKING = {"what": "", "seconds": "CPU s", "ratio": "ratio to ours"}
+
+
+def _ranking(found: Any) -> list[dict[str, Any]]:
+    peers = (("matrix product alone", found.product), ("matrix product, top 10", found.topk))
+    ours = {"what": "magbench, counts above and equal", "seconds": _spread(found.seconds), "ratio": None}
+    return [ours, *({"what": name, "seconds": None, "ratio": _spread(ratio)} for name, ratio in peers)]
 
 
 def _ceilings(ceilings: Any) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ import numpy as np
 from magbench.numba_cache import compiled
 
 Array = Any
-_SPAN = 128
+_SPAN = 256
 """Candidates looked through again where one of them is in doubt."""
 
 

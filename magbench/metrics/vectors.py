@@ -22,7 +22,7 @@ _LANES = 8
 _ROUNDING = 2.0**-24
 _MODERATE = 2.0**30
 """Numbers up to this, and from its inverse up, are not scaled."""
-_CELLS = 2**22
+_CELLS = 2**20
 """Numbers in a temporary array."""
 
 
@@ -76,14 +76,18 @@ def prepare(queries: Tensor, gallery: Tensor) -> tuple[Vectors, Vectors]:
 
 
 def _scaled(name: str, rows: Tensor) -> Vectors:
-    broken = ~torch.isfinite(rows).all(1)
-    if bool(broken.any()):
-        raise MethodError(f"Row {int(broken.nonzero()[0])} of {name} holds NaN or infinity, which has no rank.")
-    largest = float(rows.abs().max()) if rows.numel() else 0.0
+    step = max(1, _CELLS // max(1, rows.size(1)))
+    finite = torch.cat([torch.isfinite(part).all(1) for part in parts(rows, step)] or [rows.new_ones(0).bool()])
+    if not bool(finite.all()):
+        raise MethodError(f"Row {int((~finite).nonzero()[0])} of {name} holds NaN or infinity, which has no rank.")
+    low, high = rows.aminmax() if rows.numel() else (0.0, 0.0)
+    largest = max(-float(low), float(high))
     if largest > 0.0 and not 1.0 / _MODERATE <= largest <= _MODERATE:
         rows = torch.ldexp(rows, torch.tensor(-math.frexp(largest)[1], device=rows.device))
     rows = rows.contiguous()
-    norm = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
+    norm = torch.empty(len(rows), dtype=torch.float64, device=rows.device)
+    for part, out in zip(parts(rows, step), parts(norm, step), strict=True):
+        torch.linalg.vector_norm(part.double(), dim=1, out=out)
     return Vectors(rows, rows if rows.dtype == torch.float32 else rows.float(), norm)
 
 

@@ -24,6 +24,7 @@ class Profile:
         seeds: start nodes of the PageRank benchmarks.
         host: nodes of the graph on which a training step is timed; 0 leaves it out, for a small one says nothing.
         large: nodes of the graph of the mini-batch benchmarks; 0 leaves them out.
+        ranked: candidates of the ranking benchmarks, asked by a fifth as many queries; 0 leaves them out.
     """
 
     sizes: tuple[int, ...]
@@ -35,13 +36,14 @@ class Profile:
     seeds: int
     host: int
     large: int
+    ranked: int
 
 
 PROFILES = {
-    "quick": Profile((128, 256), (256,), 3, 0.5, 128, 0, 0, 0, 0),
-    "standard": Profile((128, 256, 512, 1024), (128, 512, 1024), 7, 20.0, 512, 20_000, 200, 6_000, 20_000),
+    "quick": Profile((128, 256), (256,), 3, 0.5, 128, 0, 0, 0, 0, 0),
+    "standard": Profile((128, 256, 512, 1024), (128, 512, 1024), 7, 20.0, 512, 20_000, 200, 6_000, 20_000, 20_000),
     "full": Profile(
-        (128, 256, 512, 1024, 2048), (128, 256, 512, 1024, 2048), 9, 60.0, 512, 100_000, 500, 6_000, 1_000_000
+        (128, 256, 512, 1024, 2048), (128, 256, 512, 1024, 2048), 9, 60.0, 512, 100_000, 500, 6_000, 1_000_000, 100_000
     ),
 }
 

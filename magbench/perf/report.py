@@ -9,6 +9,7 @@ from typing import Any
 from magbench.perf.ceilings import Ceilings, measure_ceilings
 from magbench.perf.compare import Row, compare, exponents
 from magbench.perf.profiles import Profile
+from magbench.perf.ranking import Ranking, compare_ranking
 from magbench.perf.tolerance import time_to_tolerance
 
 
@@ -21,12 +22,14 @@ class Report:
         ceilings: one a precision.
         rows: solvers at equal iterations.
         tolerance: solvers to a relative gap of 1e-6.
+        ranking: exact ranks among many candidates; None where the profile leaves them out.
     """
 
     machine: dict[str, Any]
     ceilings: tuple[Ceilings, ...]
     rows: tuple[Row, ...]
     tolerance: tuple[Row, ...]
+    ranking: Ranking | None
 
     def json(self) -> dict[str, Any]:
         """The report as plain data; ``agrees`` says which ratios count."""
@@ -40,6 +43,7 @@ class Report:
             "rows": [{**asdict(row), "agrees": row.agrees} for row in self.rows],
             "tolerance": [{**asdict(row), "agrees": row.agrees} for row in self.tolerance],
             "exponents": slopes,
+            "ranking": None if self.ranking is None else asdict(self.ranking),
         }
 
 
@@ -75,4 +79,9 @@ def measure(
         for kl in objectives:
             progress(f"time to a relative gap of 1e-6, {kl}, {precision}, N = {n}")
             tolerance += time_to_tolerance(kl, precision, n, rounds=profile.rounds, budget=profile.budget)
-    return Report(describe(), tuple(ceilings), tuple(rows), tuple(tolerance))
+    ranking = None
+    if profile.ranked:
+        progress(f"exact ranks, {profile.ranked // 5} queries among {profile.ranked} candidates")
+        effort = {"rounds": profile.rounds, "budget": profile.budget}
+        ranking = compare_ranking(profile.ranked // 5, profile.ranked, **effort)  # type: ignore[arg-type]
+    return Report(describe(), tuple(ceilings), tuple(rows), tuple(tolerance), ranking)

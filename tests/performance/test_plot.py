@@ -27,7 +27,7 @@ ROWS = (
 
 
 def _report(rows: tuple[Row, ...] = ROWS) -> Report:
-    return Report({"cpu": "A <b>chip</b>", "packages": {"numpy": "2", "fugw": None}}, (), rows, ())
+    return Report({"cpu": "A <b>chip</b>", "packages": {"numpy": "2", "fugw": None}}, (), rows, (), None)
 
 
 def test_logarithmic_scale_by_hand() -> None:
