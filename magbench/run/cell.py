@@ -24,6 +24,7 @@ from typing import Any
 import torch
 
 from magbench.data.load import load_dataset
+from magbench.data.mag import MAG
 from magbench.errors import MagbenchError, OutputError
 from magbench.registry import Registry
 from magbench.results.predictions import write_prediction
@@ -100,7 +101,7 @@ class Attempt:
         self.fingerprint = mag.fingerprint()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            predictions = [self._answer(task, view) for view in task.passes(mag, self.cell.seed)]
+            predictions = [self._answer(task, view, mag) for view in task.passes(mag, self.cell.seed)]
         self.warnings = sorted(
             {str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)}
         )
@@ -108,14 +109,17 @@ class Attempt:
         self.scores = tuple(ScorePart(**vars(score)) for score in task.score(kept, mag, self.cell.seed))
         self._write(kept, merged(self.outcomes))
 
-    def _answer(self, task: Task, view: Any) -> Any:
+    def _answer(self, task: Task, view: Any, mag: MAG) -> Any:
         """Fit a fresh method to one pass of the task; its checked prediction."""
         method = self.method = self.composition.build()
         self.outcomes.append(method.outcome)
+        task.admit(method)
         self._timed("fit_s", lambda: method.fit(view, seed=self.cell.seed))
         self.outcomes[-1] = method.outcome
         prediction = self._timed("predict_s", lambda: method.predict(view))
         task.check(prediction, view)
+        if len(self.outcomes) == 1:
+            method.outcome.telemetry.update(task.telemetry(method, view, mag, self.cell.seed))
         return prediction
 
     def fail(self, error: BaseException) -> None:

@@ -54,6 +54,13 @@ class Task(ABC):
         """The views that a cell fits a fresh method to, one after the other; more than one in some controls."""
         yield self.view(mag, seed)
 
+    def admit(self, method: Any) -> None:  # noqa: B027  every method, by default
+        """Raise :class:`~magbench.errors.MethodError` unless ``method``, not fitted yet, may answer this task."""
+
+    def telemetry(self, method: Any, view: Any, mag: MAG, seed: int) -> dict[str, float]:
+        """What is measured on a fitted method beside its scores; ``view`` is that of its pass."""
+        return {}
+
     @abstractmethod
     def draw(self, mag: MAG, seed: int) -> str:
         """sha256 (hex) of everything this task draws for ``seed``: split, negatives, candidates."""

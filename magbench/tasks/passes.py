@@ -30,6 +30,7 @@ class Pass:
         across: for each side int64 [2, E], source place on the other side and target place on this one.
         asked: int64 [T], the nodes whose items are asked, ascending.
         partner: int64 [T], the node whose items count as right for each of these.
+        trained: int64 [2, E], nodes whose pairs a regulariser may take for neighbours in training.
         sides: those that ask.
     """
 
@@ -38,6 +39,7 @@ class Pass:
     across: tuple[Index, Index]
     asked: Index
     partner: Index
+    trained: Index
     sides: tuple[int, ...] = (0, 1)
 
     def arrays(self) -> tuple[Index, ...]:
@@ -49,7 +51,7 @@ class Pass:
 def plain_pass(edge_index: Index, num_nodes: int, asked: Index) -> Pass:
     """The task itself: the whole graph on both sides and across."""
     both = (edge_index, edge_index)
-    return Pass(np.arange(num_nodes), both, both, asked, asked)
+    return Pass(np.arange(num_nodes), both, both, asked, asked, edge_index)
 
 
 def control_passes(control: str | None, edge_index: Index, num_nodes: int, asked: Index, seed: Seeds) -> list[Pass]:
@@ -70,7 +72,7 @@ def control_passes(control: str | None, edge_index: Index, num_nodes: int, asked
 
 def _no_graph(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
     none = (plain.within[0][:, :0],) * 2
-    return [replace(plain, within=none, across=none)]
+    return [replace(plain, within=none, across=none, trained=none[0])]
 
 
 def _node_disjoint(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
@@ -79,6 +81,8 @@ def _node_disjoint(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
     A node's own place sends nothing; on side 0 it is of colour 0, on side 1 of colour 1. So all that reaches one item
     of a node comes from nodes of one colour, and what reaches its other item from nodes of the other, over any number
     of steps and across sides. The asked nodes have no second place: nothing of theirs comes back to them.
+
+    What regularisers take for the graph of the trained pairs stays as it is: no message of an asked node runs along it.
     """
     order = np.argsort(random_keys(len(plain.asked), (*seed, 0)), kind="stable")
     colour = (random_keys(num_nodes, (*seed, 1)) >> TOP_BIT).astype(np.int64)
@@ -100,6 +104,7 @@ def _node_disjoint(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
                 across=(edges[0], edges[1]),
                 asked=plain.asked[chosen],
                 partner=plain.partner[chosen],
+                trained=plain.trained,
             )
         )
     return passes
@@ -120,7 +125,7 @@ def _raw_query(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
 
 def _rewired(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
     other = rewired(plain.within[0], num_nodes, (*seed, 0))
-    return [replace(plain, within=(other, other), across=(other, other))]
+    return [replace(plain, within=(other, other), across=(other, other), trained=other)]
 
 
 def _permuted(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:

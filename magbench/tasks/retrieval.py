@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,8 +25,9 @@ from magbench.metrics import METRICS
 from magbench.metrics.exact import rank_counts
 from magbench.specs import PairSplitSpec
 from magbench.tasks.base import Score, Task
+from magbench.tasks.echo import measure_echo
 from magbench.tasks.passes import Pass, control_passes
-from magbench.tasks.rows import Items, Rows, pairs
+from magbench.tasks.rows import Items, Rows, pairs, pairs_among
 from magbench.tasks.views import PairRanks, RetrievalPrediction, RetrievalView, Side
 from magbench.variants import SMALL_POOL, refuse_small_pool
 
@@ -87,6 +89,22 @@ class RetrievalTask(Task):
         ask, items = self.ask(mag), self._items(mag, seed)
         for number, part in enumerate(self._passes(mag, ask, seed)):
             yield self._view(mag, seed, ask, items, part, self._rows(items, part, seed, number))
+
+    def admit(self, method: Any) -> None:
+        if getattr(method, "towers", None) not in ("pure", "coupled"):
+            raise MethodError(
+                f"{type(method).__name__} does not say what its towers are. In the class, set "
+                'towers = "pure", if a side is embedded without the other and view.cross; else towers = "coupled".'
+            )
+
+    def telemetry(self, method: Any, view: RetrievalView, mag: MAG, seed: int) -> dict[str, float]:
+        """The echo of coupled towers, on the nodes that are asked in the first pass."""
+        if method.towers != "coupled":
+            return {}
+        ask, items = self.ask(mag), self._items(mag)
+        part = self._passes(mag, ask, seed)[0]
+        first, second = self._rows(items, part, seed, 0)
+        return measure_echo(method.predict, view, pairs(first, part.asked, second, part.asked))
 
     def check(self, prediction: RetrievalPrediction, view: RetrievalView) -> None:
         if not isinstance(prediction, RetrievalPrediction):
@@ -181,7 +199,9 @@ class RetrievalTask(Task):
             cross[name] = pairs(other, part.across[side][0], own, part.across[side][1])
             test[name] = torch.from_numpy(np.sort(own.of_places(part.asked)))
         train, val = (pairs(rows[0], nodes, rows[1], nodes) for nodes in (ask.split.train, ask.split.val))
-        return RetrievalView(self.spec.versioned_id, seed, sides, train, val, test, cross, mag.features)
+        own = items[0].node[rows[0].ordered()][train[0].numpy()]
+        among = pairs_among(own, part.trained, mag.num_nodes)
+        return RetrievalView(self.spec.versioned_id, seed, sides, train, val, test, cross, mag.features, among)
 
     def _ranks(
         self, prediction: RetrievalPrediction, mag: MAG, ask: Ask, part: Pass, rows: tuple[Rows, Rows], side: int

@@ -83,6 +83,13 @@ def product(first: Rows, sources: Index, second: Rows | None, targets: Index) ->
     return repeated[0] + place // repeated[1], start + place % repeated[1]
 
 
+def pairs_among(node: Index, edges: Index, num_nodes: int) -> Tensor:
+    """int64 [2, E], sorted: places in ``node`` (int64 [P], whose each pair is) of pairs whose nodes are joined."""
+    count = np.bincount(node, minlength=num_nodes)
+    places = Rows(np.cumsum(count) - count, count, node, np.argsort(node, kind="stable"))
+    return pairs(places, edges[0], places, edges[1])
+
+
 def pairs(first: Rows, sources: Index, second: Rows, targets: Index) -> Tensor:
     """int64 [2, P], rows of the items of each source place with those of its target place, sorted."""
     left, right = product(first, sources, second, targets)

@@ -143,6 +143,8 @@ class RetrievalView:
         cross: modality → int64 [2, E], for methods that pass messages between the sides: source, a row of the other
             side, and target, a row of this one, whose nodes are neighbours; never the same node.
         features: name of the feature set.
+        train_edges: int64 [2, E], both directions: places in ``train`` of pairs whose nodes are neighbours; None: those
+            whose rows of the first side are.
     """
 
     task: str
@@ -153,6 +155,7 @@ class RetrievalView:
     test: dict[str, Tensor]
     cross: dict[str, Tensor]
     features: str = ""
+    train_edges: Tensor | None = None
 
 
 class Prediction(ABC):

@@ -107,7 +107,9 @@ class RetrievalObjective(Objective[RetrievalView]):
                 " supported. Use --protocol standard@1."
             )
         generator = torch.Generator().manual_seed(seed)
-        graph = induced(view.sides[next(iter(view.sides))].edge_index, view.train[0])
+        graph = view.train_edges
+        if graph is None:
+            graph = induced(view.sides[next(iter(view.sides))].edge_index, view.train[0])
         repeated = any(len(own.unique()) < len(own) for own in view.train)
 
         def epoch(number: int) -> Iterator[PairBatch]:
