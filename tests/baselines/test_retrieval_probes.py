@@ -35,8 +35,8 @@ ONE_STEP = "goma[readout=fixed,step=1,steps=1]"
 
 
 def same_width(mag: Any) -> Any:
-    """Sides of one width, which methods without a map of their own need."""
-    mag.x_text = mag.x_text[:, :WIDTH].clone()
+    """Sides of one width, and the name of a shared space, which methods without a map of their own need."""
+    mag.x_text, mag.features = mag.x_text[:, :WIDTH].clone(), "clip"
     return mag
 
 
