@@ -78,14 +78,15 @@ def load_of(task: TaskSpec, size: Size, training: Training) -> Load:
 def _of_pairs(split: PairSplitSpec, whole: float, size: Size, training: Training) -> Load:
     """Retrieval: every training pair is compared with all others of its batch, validation and test pairs with all.
 
-    A control with two passes trains twice; node-disjoint context has nearly every node twice.
+    A comparison, an inner product of width h, counts as one number. A control with two passes trains twice;
+    node-disjoint context has nearly every node twice.
     """
-    train, val, test = (share * size.nodes * training.hidden for share in (split.train, split.val, split.test))
+    train, val, test = (share * size.nodes for share in (split.train, split.val, split.test))
     passes = 2 if split.control in ("node_disjoint", "raw_query") else 1
     forward = whole * (2 if split.control == "node_disjoint" else 1)
-    step = forward + 2 * train * min(split.train * size.nodes, BATCH)
-    epoch = 3 * step + (forward + 2 * val * split.val * size.nodes) / training.validate_every
-    pool = split.test * size.nodes if split.pool != "all" else size.nodes
+    step = forward + train * min(train, BATCH)
+    epoch = 3 * step + (forward + 2 * val * val) / training.validate_every
+    pool = test if split.pool != "all" else size.nodes
     return Load(step, passes * (training.max_epochs * epoch + forward + 2 * test * pool))
 
 
