@@ -32,22 +32,22 @@ def measure_echo(
         pairs: int64 [2, T], rows of the same node on both sides, T >= 2; some of them, evenly spread, are looked at.
 
     Returns:
-        ``echo.other``: mean of |y' - y| / |y| over nodes and sides, and ``echo.own``, the same when the item's own
-        features are exchanged, for scale.
+        ``echo.exchanged_half``: mean of |y' - y| / |y| over nodes and sides, and ``echo.exchanged_self``, the same when
+        the item's own features are exchanged, for scale.
     """
     names = tuple(view.sides)
     before = predict(view).embeddings
     chosen = torch.linspace(0, pairs.size(1) - 1, min(SAMPLES, pairs.size(1))).long()
-    changes: dict[str, list[float]] = {"other": [], "own": []}
+    changes: dict[str, list[float]] = {"half": [], "self": []}
     for place in chosen.tolist():
         for changed in (0, 1):
             partner = int(pairs[changed, (place + 1) % pairs.size(1)])
             after = predict(_exchanged(view, names[changed], int(pairs[changed, place]), partner)).embeddings
-            for side, kind in ((1 - changed, "other"), (changed, "own")):
+            for side, kind in ((1 - changed, "half"), (changed, "self")):
                 row, name = int(pairs[side, place]), names[side]
                 size = max(float(np.linalg.norm(before[name][row])), 1e-12)
                 changes[kind].append(float(np.linalg.norm(after[name][row] - before[name][row])) / size)
-    return {f"echo.{kind}": float(np.mean(values)) for kind, values in changes.items()}
+    return {f"echo.exchanged_{kind}": float(np.mean(values)) for kind, values in changes.items()}
 
 
 def _exchanged(view: RetrievalView, name: str, row: int, partner: int) -> RetrievalView:

@@ -149,14 +149,14 @@ def test_embeddings_follow_the_rows(name: str, view: RetrievalView) -> None:
 
 def test_one_coupled_step_brings_nothing_of_the_same_node(view: RetrievalView) -> None:
     found = measure_echo(fitted(build(ONE_STEP), view).predict, view, hidden_pairs(view))
-    assert found["echo.other"] == 0 < found["echo.own"]
+    assert found["echo.exchanged_half"] == 0 < found["echo.exchanged_self"]
 
 
 def test_the_echo_of_more_steps_is_measured(view: RetrievalView) -> None:
     method = fitted(build("goma[readout=fixed,step=2,steps=2]"), view)
     found = TASK.telemetry(method, view, MAG, 0)
     assert found == measure_echo(method.predict, view, hidden_pairs(view))
-    assert 0 < found["echo.other"] < found["echo.own"]
+    assert 0 < found["echo.exchanged_half"] < found["echo.exchanged_self"]
     assert TASK.telemetry(fitted(build("mlp"), view), view, MAG, 0) == {}
 
 
@@ -219,7 +219,7 @@ def test_a_method_that_reads_the_other_half_is_caught(view: RetrievalView) -> No
     scores = {(s.metric, s.split): s.value for s in TASK.score(TASK.kept(cheat.predict(view), MAG, 0), MAG, 0)}
     assert scores["recall@1", "test/connected"] > 0.5
     assert not pure_holds(ByNeighbours, view)
-    assert measure_echo(cheat.predict, view, hidden_pairs(view))["echo.other"] > 0.3
+    assert measure_echo(cheat.predict, view, hidden_pairs(view))["echo.exchanged_half"] > 0.3
 
 
 def test_towers_must_be_declared() -> None:

@@ -1,0 +1,61 @@
+"""Reported results: numbers quoted from papers, in ``leaderboard/reported/*.toml``; shown apart and never ranked.
+
+A file has one method of one source; ``note`` says what the source leaves open and stands beside every number.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, field_validator
+
+from magbench import paths
+from magbench.errors import SpecError
+from magbench.metrics import METRICS
+from magbench.registry import Registry
+from magbench.specs import Spec
+
+
+class Reported(Spec):
+    """What one source reports of one method.
+
+    ``values`` maps an unversioned task id to the value of ``metric``: of which version of the task nobody can say.
+    """
+
+    method: str = Field(min_length=1)
+    source: str = Field(min_length=1)
+    url: str = Field("", pattern=r"^(https://.*)?$")
+    note: str = Field(min_length=1)
+    metric: str
+    values: dict[str, float] = Field(min_length=1)
+
+    @field_validator("metric")
+    @classmethod
+    def _known(cls, metric: str) -> str:
+        if metric not in METRICS:
+            raise ValueError(f"no metric is called so; there are {', '.join(sorted(METRICS))}")
+        return metric
+
+
+def read_reported(registry: Registry, folder: Path | None = None) -> list[Reported]:
+    """Every reported result in ``folder`` (default: the checkout's; none without a checkout), by file name.
+
+    Raises:
+        SpecError: a file breaks the schema, or a value is outside the metric's bounds.
+        UnknownNameError: a task that does not exist.
+    """
+    if folder is None:
+        root = paths.checkout()
+        if root is None:
+            return []
+        folder = root / "leaderboard" / "reported"
+    found = []
+    for path in sorted(folder.glob("*.toml")):
+        reported = Reported.from_toml(path)
+        low, high = METRICS[reported.metric].bounds
+        for task, value in reported.values.items():
+            registry.task(task)
+            if not low <= value <= high:
+                raise SpecError(f"{path}: {task}: {value:g} is no {reported.metric}; expected {low:g} to {high:g}.")
+        found.append(reported)
+    return found
