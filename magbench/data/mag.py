@@ -34,6 +34,13 @@ class Counts(NamedTuple):
     undirected_edges: int
 
 
+class Captions(NamedTuple):
+    """Features of several captions a node: ``x`` float32 [C, d], ``node`` int64 [C], ascending, whose each is."""
+
+    x: Tensor
+    node: Tensor
+
+
 def simple_undirected(edge_index: Tensor, num_nodes: int) -> Tensor:
     """The canonical form of a graph: both directions, no self-loop, no duplicate, sorted by (source, target).
 
@@ -70,6 +77,7 @@ class MAG(Data):  # type: ignore[misc]  # PyG ships no types, so Data is Any to 
         images: ImageColumn | None = None,
         features: str = "",
         official: Mapping[str, Tensor] | None = None,
+        captions: Captions | None = None,
     ) -> MAG:
         """Assemble a MAG; nothing is checked or changed, call :meth:`validate` for that.
 
@@ -86,6 +94,7 @@ class MAG(Data):  # type: ignore[misc]  # PyG ships no types, so Data is Any to 
             images: N pictures or None each.
             features: the name of the feature set that `x` holds.
             official: published splits, edges and negatives, by name.
+            captions: features of every caption, where the feature set has them beside one text a node.
         """
         num_nodes = next((int(values.shape[0]) for values in x.values()), 0)
         mag = cls(edge_index=edge_index, num_nodes=num_nodes)
@@ -106,6 +115,8 @@ class MAG(Data):  # type: ignore[misc]  # PyG ships no types, so Data is Any to 
             mag["images"] = images
         if official:
             mag["official"] = dict(official)
+        if captions is not None:
+            mag["captions"] = captions
         return mag
 
     @property
@@ -139,6 +150,11 @@ class MAG(Data):  # type: ignore[misc]  # PyG ships no types, so Data is Any to 
         [2, E] and ``<part>_negatives`` [E, K], K false targets for each edge of ``val`` and ``test``."""
         return self._optional("official") or {}
 
+    @property
+    def captions(self) -> Captions | None:
+        """Features of every caption of each node; None where the feature set has one text a node."""
+        return self._optional("captions")  # type: ignore[no-any-return]
+
     def _optional(self, key: str) -> Any:
         return self._store.get(key)
 
@@ -169,6 +185,9 @@ class MAG(Data):  # type: ignore[misc]  # PyG ships no types, so Data is Any to 
             yield column, self[column], "<i8"
         for name in sorted(self.official):
             yield f"official/{name}", self.official[name], "<i8"
+        if self.captions is not None:
+            yield "x_captions", self.captions.x, "<f4"
+            yield "caption_node", self.captions.node, "<i8"
 
     def subgraph(self, subset: Tensor) -> MAG:
         """The induced subgraph on `subset` (int64 [n] or bool [N]); texts and pictures follow their nodes."""
@@ -176,7 +195,8 @@ class MAG(Data):  # type: ignore[misc]  # PyG ships no types, so Data is Any to 
         if self.images is not None:
             kept = subset.nonzero().flatten() if subset.dtype == torch.bool else subset
             mag["images"] = self.images.take(kept.tolist())
-        mag._store.pop("official", None)  # it numbers the nodes of the whole graph
+        for numbered in ("official", "captions"):  # by the nodes of the whole graph
+            mag._store.pop(numbered, None)
         return mag
 
     def validate(self, raise_on_error: bool = True) -> bool:
@@ -211,6 +231,8 @@ def _problems(mag: MAG) -> Iterator[str]:
         yield "num_nodes: found 0, expected at least 1"
     for modality in mag.modalities:
         yield from _feature_problems(mag, modality)
+    if mag.captions is not None:
+        yield from _caption_problems(*mag.captions, mag.num_nodes)
     yield from _edge_problems(mag.edge_index, mag.num_nodes)
     for column, names in mag.classes.items():
         yield from _label_problems(column, mag[column], len(names), mag.num_nodes)
@@ -242,6 +264,16 @@ def _feature_problems(mag: MAG, modality: str) -> Iterator[str]:
             f"{key}: found values in {int(filled.sum())} rows whose has_{modality} is False, the first at node "
             f"{int(filled.nonzero()[0])}; expected zero rows there"
         )
+
+
+def _caption_problems(x: Tensor, node: Tensor, n: int) -> Iterator[str]:
+    if x.dtype != torch.float32 or x.dim() != 2 or node.dtype != torch.int64 or node.shape != x.shape[:1]:
+        found = f"{_kind(x)} for the nodes {_kind(node)}"
+        yield f"captions: found {found}, expected torch.float32 [C, d] and torch.int64 [C]"
+    elif not all(bool(torch.isfinite(block).all()) for block in _row_blocks(x)):
+        yield "captions: found NaN or infinity, expected finite values"
+    elif len(node) and (int(node.min()) < 0 or int(node.max()) >= n or bool((node.diff() < 0).any())):
+        yield f"captions: found the node numbers out of order or of 0 to {n - 1}, expected them ascending"
 
 
 def _edge_problems(edge_index: Tensor, n: int) -> Iterator[str]:

@@ -8,6 +8,8 @@
     has_<m>.npy                  bool [N] for each modality m
     features/<set>/x_<m>.npy     float16 or float32 [N, d_m]; memory-mapped when float32, always handed out as float32
     features/<set>/has_<m>.npy   bool [N], where this feature set lacks rows that others have
+    features/<set>/x_captions.npy, caption_node.npy
+                                 float16 or float32 [C, d], int64 [C]: several captions a node, where the set has them
     official/<name>.npy          int64; a published split (``train``, ``val``, ``test``), edges or negatives
     texts.parquet                ``text`` and, where there are captions, ``references``
     images.parquet               ``image``: encoded pictures
@@ -33,7 +35,7 @@ from torch import Tensor
 import magbench
 from magbench.data.builder import StoreBuilder
 from magbench.data.columns import ImageColumn, read_parquet_column
-from magbench.data.mag import MAG
+from magbench.data.mag import MAG, Captions
 from magbench.data.meta import FileEntry, GraphCounts, Meta, read_meta
 from magbench.errors import DataError, OutputError, UnknownNameError
 
@@ -105,6 +107,7 @@ def read_store(folder: Path, *, features: str | None = None, mmap: bool = True) 
         images=_read_images(folder, meta),
         features=chosen,
         official=_read_official(folder, meta),
+        captions=_read_captions(folder, meta, chosen, mmap),
     )
     mag.validate()
     return mag
@@ -163,13 +166,16 @@ def _describe(mag: MAG, licence: str, source: str, files: dict[str, FileEntry]) 
 
 def _payload(mag: MAG, image_bytes: list[bytes | None] | None, feature_dtype: str) -> Iterator[tuple[str, bytes]]:
     """The name and bytes of every data file, one at a time so that only one is held in memory."""
+    dtype = np.dtype(feature_dtype).newbyteorder("<").str
     yield "edge_index.npy", array_bytes(mag.edge_index.numpy(), "<i8")
     for column in mag.classes:
         yield f"{column}.npy", array_bytes(mag[column].numpy(), "<i8")
     for modality in mag.modalities:
         yield f"has_{modality}.npy", array_bytes(mag[f"has_{modality}"].numpy(), "|b1")
-        dtype = np.dtype(feature_dtype).newbyteorder("<").str
         yield f"features/{mag.features}/x_{modality}.npy", array_bytes(mag[f"x_{modality}"].numpy(), dtype)
+    if mag.captions is not None:
+        yield f"features/{mag.features}/x_captions.npy", array_bytes(mag.captions.x.numpy(), dtype)
+        yield f"features/{mag.features}/caption_node.npy", array_bytes(mag.captions.node.numpy(), "<i8")
     for name, values in mag.official.items():
         yield f"official/{name}.npy", array_bytes(values.numpy(), "<i8")
     if mag.texts is not None:
@@ -228,6 +234,13 @@ def _read_features(folder: Path, meta: Meta, features: str, modality: str, has: 
     if meta.published and len(has) == len(values):  # the rows are as published
         values[~has] = 0
     return values
+
+
+def _read_captions(folder: Path, meta: Meta, features: str, mmap: bool) -> Captions | None:
+    names = [f"features/{features}/{name}.npy" for name in ("x_captions", "caption_node")]
+    if not set(names) <= set(meta.files):
+        return None
+    return Captions(_read_array(folder, names[0], mmap=mmap).float(), _read_array(folder, names[1]))
 
 
 def _read_official(folder: Path, meta: Meta) -> dict[str, Tensor]:

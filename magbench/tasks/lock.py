@@ -36,8 +36,8 @@ def current_lock(registry: Registry) -> Lock:
             continue
         mag = load_dataset(registry.dataset(spec.dataset))
         for variant in (spec, *registry.variants(spec)):
-            if getattr(variant.split, "text", None):
-                continue
+            if getattr(variant.split, "text", None) and mag.captions is None:
+                continue  # a feature set that has them is not here
             task = make_task(variant)
             seeds = SEEDS if task.design == "drawn" else SEEDS[:1]
             lock[variant.versioned_id] = {

@@ -166,9 +166,21 @@ class RetrievalTask(Task):
             raise DataError(f"Task {self.spec.id}: data set {mag.name!r} has the modality {mag.modalities} alone.")
         nodes = np.arange(mag.num_nodes)
         items = [Items(nodes, mag.x_dict[name], mag.has_dict[name]) for name in mag.modalities[:2]]
+        if self.rule.text == "captions":
+            items[mag.modalities.index("text")] = self._captions(mag)
         if self.rule.control == "random" and seed is not None:
             items = [replace(part, x=self._noise(part, (seed, side))) for side, part in enumerate(items)]
         return items[0], items[1]
+
+    def _captions(self, mag: MAG) -> Items:
+        """Every caption as an item of the text side."""
+        if mag.captions is None or "text" not in mag.modalities[:2]:
+            raise DataError(
+                f"Task {self.spec.id}: the feature set {mag.features!r} of data set {mag.name!r} has one text a node, "
+                "that of caption 1; text=captions needs one with x_captions.npy and caption_node.npy (docs/retrieval.md)."
+            )
+        x, node = mag.captions
+        return Items(node.numpy(), x, torch.ones(len(x), dtype=torch.bool))
 
     def _noise(self, items: Items, seed: tuple[int, ...]) -> Tensor:
         """Independent normal noise of the features' width and mean square; zero where nothing is observed."""
