@@ -177,7 +177,7 @@ class RetrievalTask(Task):
         if mag.captions is None or "text" not in mag.modalities[:2]:
             raise DataError(
                 f"Task {self.spec.id}: the feature set {mag.features!r} of data set {mag.name!r} has one text a node, "
-                "that of caption 1; text=captions needs x_captions.npy and caption_node.npy beside it (docs/retrieval.md)."
+                "that of caption 1; text=captions needs x_captions.npy and caption_node.npy too (docs/retrieval.md)."
             )
         x, node = mag.captions
         return Items(node.numpy(), x, torch.ones(len(x), dtype=torch.bool))
