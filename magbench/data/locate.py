@@ -5,6 +5,7 @@ The same choice serves the hub (paths of a repository) and a folder of a user's 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
@@ -100,14 +101,14 @@ def local_sources(spec: DatasetSpec, path: Path, features: Sequence[str] = ()) -
     for mirror in spec.mirrors:
         folder = Folder(mirror, path)
         try:
-            wanted = list(features) or folder.feature_sets()
+            wanted = list(features) or folder.feature_sets() or list(mirror.features)[:1]
             choice = choose(mirror, folder.listing, str(path), wanted, folder.has_pictures())
         except DataError as error:
             problems.append(f"As {mirror.name}: {error}")
             continue
         if choice.features:
             return mirror, sources(choice, folder.real, f"imported from a folder in the layout {mirror.layout}")
-        problems.append(f"As {mirror.name}: found no feature set of {', '.join(mirror.features)}.")
+        problems.append(f"As {mirror.name}: {', '.join(wanted)} is none of its feature sets.")
     raise DataError(f"{path} does not hold {spec.id}. {' '.join(problems)}")
 
 
@@ -130,9 +131,10 @@ class Folder:
         self.root, self.folder = (path, path / mirror.folder) if self.whole else (path.parent, path)
         patterns = [*sum(mirror.files.values(), ()), *(f.file for s in mirror.features.values() for f in s.values())]
         beside = {pattern.partition("/")[0] for pattern in patterns} - {mirror.folder}
-        self.listing = [f"{mirror.folder}/{name}" for name in _files_below(self.folder)]
+        depth = max(len(pattern.rstrip("/").split("/")) for pattern in patterns) - 1
+        self.listing = [f"{mirror.folder}/{name}" for name in _files_below(self.folder, depth)]
         for name in sorted(beside):
-            self.listing += [f"{name}/{file}" for file in _files_below(self.root / name)]
+            self.listing += [f"{name}/{file}" for file in _files_below(self.root / name, depth)]
 
     def real(self, path: str) -> Path:
         """The file or folder that stands for `path` of the repository."""
@@ -152,5 +154,14 @@ class Folder:
         return any(_matched(part.file, path) for path in self.listing)
 
 
-def _files_below(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+def _files_below(folder: Path, depth: int) -> list[str]:
+    """Files up to `depth` levels down, and the folders of that level with a ``/``; what cannot be looked into is left
+    out."""
+    found = []
+    for place, folders, files in os.walk(folder):
+        inside = Path(place).relative_to(folder)
+        found += [(inside / name).as_posix() for name in files]
+        if len(inside.parts) == depth - 1:
+            found += [f"{(inside / name).as_posix()}/" for name in folders]
+            folders.clear()
+    return sorted(found)

@@ -128,6 +128,10 @@ def test_ele_fashion_is_fetched_and_run_on_the_official_split(
 
 
 def test_wrong_input_gets_one_message(lab: Lab, tmp_path: Path) -> None:
+    bare = tmp_path / "Movies"
+    bare.mkdir()
+    for name in ("MoviesGraph.pt", "Movies.csv"):
+        (bare / name).write_bytes(b"")
     for arguments, expected in (
         (("get", "emoji"), "ships with magbench"),
         (("get", "flickr8k1k"), "magbench data import flickr8k1k PATH"),
@@ -136,6 +140,8 @@ def test_wrong_input_gets_one_message(lab: Lab, tmp_path: Path) -> None:
         (("get", "toys", "--offline"), "without --offline"),
         (("import", "toys", tmp_path / "none"), "is no folder"),
         (("import", "toys", tmp_path), "does not hold toys@1. As magb:"),
+        (("import", "toys", "/"), "/ does not hold toys@1. As magb:"),
+        (("import", "movies", bare), "text features roberta+clip-l14: 'Movies/TextFeature/"),
         (("import", "toys", tmp_path, "--features", "x"), "Unknown feature set 'x'"),
     ):
         assert expected in lab.call("data", *arguments).one_message()
