@@ -12,7 +12,7 @@ from lab import Lab, stop_server
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """The laboratory of this test process, with a fork server that lives in it."""
-    from magbench.run.scheduler import start_server
+    from magbench.run.server import start_server
 
     found = Lab(tmp_path_factory.mktemp("lab"))
     stop_server()

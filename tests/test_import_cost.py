@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,17 @@ def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
 def test_the_api_is_cheap_to_import() -> None:
     code = "import sys, magbench.api; sys.exit(bool({'numpy', 'torch', 'pandas'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_a_run_starts_the_server_before_it_imports_anything_heavy(tmp_path: Path) -> None:
+    """Else the two load one after the other."""
+    code = (
+        "import sys\nfrom magbench.run import server\n"
+        "def started():\n    sys.exit(3 if {'numpy', 'torch', 'pandas'} & set(sys.modules) else 0)\n"
+        "server.start_server = started\nsys.argv = ['magbench', 'run']\n"
+        "from magbench.cli.app import main\nmain()\nsys.exit(4)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path).returncode == 0
 
 
 def test_cpu_seconds() -> None:

@@ -67,7 +67,7 @@ def run(
 
       magbench run --suite seven --plan
     """
-    from magbench.run.scheduler import start_server
+    from magbench.run.server import start_server
 
     _check(overwrite, budget, scheduler)
     if not plan:

@@ -5,12 +5,9 @@ A crash, an out-of-memory kill or a time-out of one cell becomes a record, and t
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import connection
 from multiprocessing.connection import Connection
@@ -21,8 +18,8 @@ from magbench.errors import OutputError
 from magbench.results.record import MagbenchPart, Record
 from magbench.run.cell import now, publish_failure
 from magbench.run.plan import Cell
+from magbench.run.server import start_server
 
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 Progress = Callable[[str, Cell, Record | None], None]
 """Called with ``"start"`` or ``"end"``, the cell, and at the end its record."""
 
@@ -89,38 +86,6 @@ def run_local(
 def _elapsed(running: Sequence[Running]) -> float:
     """Core-seconds of the jobs until now."""
     return sum(time.monotonic() - job.started for job in running)
-
-
-def start_server() -> Any:
-    """The fork server with torch and PyG loaded; starting it early lets it load while the caller plans."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", "magbench.run.worker"])
-    with _one_thread(), _no_interrupt():
-        from multiprocessing import forkserver
-
-        forkserver.ensure_running()
-    return context
-
-
-@contextmanager
-def _no_interrupt() -> Iterator[None]:
-    """What is started inside never sees Ctrl-C; this process decides what it means, and its children end with it."""
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    saved = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
-    try:
-        yield
-    finally:
-        for name, value in saved.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def _launch(context: Any, cell: Cell, code: MagbenchPart, timeout: float | None) -> Running:

@@ -120,7 +120,7 @@ def test_a_page_that_cannot_be_written_is_refused_before_the_work(
     (tmp_path / "closed").mkdir()
     may = os.access
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "closed" and may(path, mode))
-    for work in ("magbench.data.load.load_dataset", "magbench.run.scheduler.start_server"):
+    for work in ("magbench.data.load.load_dataset", "magbench.run.server.start_server"):
         monkeypatch.setattr(work, lambda *_: pytest.fail("the work was begun"))
     message = lab.call(*command, tmp_path / path).one_message()
     assert f"{tmp_path / path}" in message and reason in message and f"Give {command[-1]} another path." in message

@@ -30,7 +30,7 @@ SETS = ("roberta+clip-l14", "llama3.2-1b+clip-l14")
 @pytest.fixture(scope="module")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """A laboratory of its own: the miniatures' specifications, and a home with nothing but compiled kernels."""
-    from magbench.run.scheduler import start_server
+    from magbench.run.server import start_server
 
     found = Lab(tmp_path_factory.mktemp("seven"))
     paths.cache("kernels").mkdir(parents=True, exist_ok=True)
