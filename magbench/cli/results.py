@@ -113,10 +113,18 @@ def table_rows(cells: Sequence[Cell], metric: str | None) -> list[dict[str, Any]
         shown = metric or cell.record.scores[0].metric
         groups[cell.record.protocol, cell.record.dataset.features, shown].append(cell)
     return [
-        {"protocol": protocol, "features": features, "metric": shown, **row}
+        {"protocol": protocol, "features": features, "metric": shown, **row, **_retrieval(group, row)}
         for (protocol, features, shown), group in sorted(groups.items())
         for row in results_table(group, shown).to_dict("records")
     ]
+
+
+def _retrieval(group: Sequence[Cell], row: dict[str, Any]) -> dict[str, Any]:
+    """What must stand beside a number of retrieval: the candidates of a query, and what the towers are."""
+    cells = (cell.record for cell in group if cell.record.method.name == row["method"])
+    own = next(record for record in cells if f"{record.task.id}@{record.task.version}" == row["task"])
+    pool, towers = own.scores[0].pool, own.method.towers
+    return {} if pool is None else {"pool": pool, "towers": towers}
 
 
 def show_tables(cells: Sequence[Cell], metric: str | None) -> None:
@@ -129,13 +137,15 @@ def show_tables(cells: Sequence[Cell], metric: str | None) -> None:
 def _show_table(found: list[dict[str, Any]], metric: str) -> None:
     from magbench.cli.output import print_table
 
-    same = {key: len({row[key] for row in found}) <= 1 for key in ("task", "features", "protocol")}
+    same = {key: len({row.get(key) for row in found}) <= 1 for key in ("task", "features", "protocol", "pool")}
+    coupled = [row for row in found if row.get("towers") == "coupled"]
     rows = [
         {
             "task": row["task"],
             "features": row["features"],
             "protocol": row["protocol"],
-            "method": row["method"],
+            "pool": row.get("pool"),
+            "method": row["method"] + (" (coupled)" if row in coupled else ""),
             "seeds": row["n_seeds"],
             metric: f"{row['mean']:.4f}" + (f" ± {row['std']:.4f}" if row["n_seeds"] > 1 else ""),
             "interval": f"[{row['low']:.4f}, {row['high']:.4f}]" if row["n_seeds"] > 1 else "",
@@ -153,5 +163,12 @@ def _show_table(found: list[dict[str, Any]], metric: str) -> None:
         "gain": "gain over host",
         "p": "p (Holm)",
     }
-    title = ", ".join(str(rows[0][key]) for key in same if rows and same[key])
-    print_table(rows, headings, title)
+    shown = {key: str(rows[0][key]) for key in same if rows and same[key] and rows[0][key] is not None}
+    if "pool" in shown:
+        shown["pool"] = f"{rows[0]['pool']} candidates"
+    print_table(rows, headings, ", ".join(shown.values()))
+    if coupled:
+        print(
+            "Coupled towers: messages pass between the modalities. Read them beside the same method on random features "
+            "([control=random]) and with node-disjoint context (docs/retrieval.md)."
+        )
