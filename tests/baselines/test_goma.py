@@ -1,8 +1,14 @@
-"""GOMA as a method: what its map, readouts and options do in the one loop."""
+"""GOMA as a method: what its map, readouts and options do in the one loop, and that it gives what it gave before.
+
+``PYTHONPATH=tests python tests/baselines/test_goma.py`` writes golden_goma.json anew, after ENGINE or the method's
+revision moved.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +16,7 @@ from magbench.baselines.goma import GOMANetwork
 from small import short_training, small_retrieval_view
 from torch.nn import functional
 
+import magbench
 from magbench.errors import MethodError
 from magbench.nn.goma import GOMA, CoupledGraph
 from magbench.registry import Registry
@@ -18,6 +25,8 @@ from magbench.train.compose import compose
 from magbench.train.method import EncoderMethod
 from magbench.train.retrieval import RetrievalObjective
 
+GOLDEN = Path(__file__).with_name("golden_goma.json")
+ROUNDING = 1e-3
 VARIANTS = (
     {"readout": "node"},
     {"readout": "global"},
@@ -141,3 +150,30 @@ def test_it_composes_with_a_regulariser(view: RetrievalView) -> None:
     method.fit(view, seed=0)
     assert any(name.startswith("geometric_consistency.") for name in method.outcome.telemetry)
     assert method.towers == "coupled"
+
+
+def cosines(view: RetrievalView) -> dict[str, list[list[float]]]:
+    """For every variant, the scores of the first four asked items of either side."""
+    torch.set_num_threads(1)
+    found = {}
+    for options in VARIANTS:
+        first, second = embedded(fitted(view, 6, **options), view)
+        asked = [rows[:4] for rows in view.test.values()]
+        scores = first[asked[0]] @ second[asked[1]].t()
+        found[json.dumps(options)] = [[round(float(value), 5) for value in row] for row in scores]
+    return found
+
+
+def test_golden_scores(view: RetrievalView) -> None:
+    golden = json.loads(GOLDEN.read_text())
+    assert golden["engine"] == magbench.ENGINE, "ENGINE moved: write golden_goma.json anew"
+    found = cosines(view)
+    assert set(found) == set(golden["cosines"])
+    for name, rows in found.items():
+        worst = (torch.tensor(rows) - torch.tensor(golden["cosines"][name])).abs().max()
+        assert worst < ROUNDING, f"{name} moved by {float(worst):.4f} and the method's revision did not"
+
+
+if __name__ == "__main__":
+    content = {"engine": magbench.ENGINE, "cosines": cosines(small_retrieval_view())}
+    GOLDEN.write_text(json.dumps(content, indent=1) + "\n")
