@@ -212,6 +212,14 @@ def test_validation_chooses_and_every_choice_is_counted() -> None:
     assert fitted("smoothed_ridge[K=2]", view).outcome.trials == 8
 
 
+def test_stepwise_ridge_is_the_mean_of_its_parts() -> None:
+    view = small_retrieval_view()
+    parts = [embeddings(f"{name},alphas=[0.3],source=second]", view) for name in ("sgc[K=0", "sgc[K=1")]
+    expected = sum(part["text"] @ part["image"].T for part in parts) / 2
+    found = embeddings("stepwise_ridge[alphas=[0.3],source=second]", view)
+    np.testing.assert_allclose(found["text"] @ found["image"].T, expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", HOSTS)
 def test_golden_predictions(name: str) -> None:
     """Cosines of a few items of both sides: a base of the space may turn, they may not."""
