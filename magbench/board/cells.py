@@ -49,6 +49,10 @@ class ReportCell:
         keys: identities of task, data, configuration and source, name -> value.
         items: the primary metric's score of each test item, where the task's version fixes them; else empty.
         features: the feature set of the data set.
+        towers: in retrieval ``"pure"`` or ``"coupled"``; else empty.
+        pool: in retrieval the candidates of a query.
+        parts: the primary metric on parts of the test items, by name; may be empty.
+        recall: in retrieval k -> recall@k.
     """
 
     task: str
@@ -69,6 +73,10 @@ class ReportCell:
     keys: Mapping[str, str] = field(default_factory=dict)
     items: Sequence[float] = ()
     features: str = ""
+    towers: str = ""
+    pool: int | None = None
+    parts: Mapping[str, float] = field(default_factory=dict)
+    recall: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def question(self) -> tuple[str, str, str]:

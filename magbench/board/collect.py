@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +14,16 @@ from magbench.board.study import study_view
 from magbench.board.study_page import write_studies
 from magbench.data.load import load_dataset
 from magbench.data.mag import MAG
+from magbench.metrics.ranking import hits
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell
 from magbench.results.items import item_scores
+from magbench.results.record import Record
 from magbench.results.study import read_studies
 from magbench.tasks.views import NodePrediction
 
 SAMPLE_SIZE = 24
+RECALL_AT = (1, 2, 5, 10, 20, 50, 100)
 
 
 def write_run_report(cells: Sequence[StoredCell], out: Path, studies: bool = False) -> Path:
@@ -82,7 +85,26 @@ def _report_cell(cell: StoredCell, registry: Registry, graph: Callable[[str, str
         sample=_sample(cell, registry, graph) if graph else [],
         items=item_scores([cell], record.scores[0].metric).frame["value"].tolist() if record.scores else (),
         features=record.dataset.features,
+        towers=record.method.towers or "",
+        pool=record.scores[0].pool if record.scores else None,
+        parts=_parts(record),
+        recall=_recall(cell) if record.method.towers and record.status == "ok" else {},
     )
+
+
+def _parts(record: Record) -> dict[str, float]:
+    """The primary metric on parts of the test items."""
+    return {
+        score.split.partition("/")[2]: score.value
+        for score in record.scores
+        if score.metric == record.scores[0].metric and "/" in score.split
+    }
+
+
+def _recall(cell: StoredCell) -> dict[int, float]:
+    """Recall@k of stored ranks, both directions counting the same."""
+    scored = cell.scored()
+    return {} if scored is None else {k: float(scored.items(partial(hits, k=k)).mean()) for k in RECALL_AT}
 
 
 def _telemetry(measured: Mapping[str, float]) -> dict[str, float]:

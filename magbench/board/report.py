@@ -14,9 +14,11 @@ from pathlib import Path
 from magbench import __version__
 from magbench.board import charts
 from magbench.board.cells import ReportCell, Sample
+from magbench.board.controls import controls_of, split_cells
 from magbench.board.nodes import LIMIT, cards
 from magbench.board.page import policy_hash, source, template_engine, write_page
 from magbench.board.provenance import commands, environment, failures, identities
+from magbench.board.study_charts import LINES_SIZE
 from magbench.board.view import ALPHA, sections
 
 __all__ = ["ReportCell", "Sample", "render", "write_report"]
@@ -68,8 +70,9 @@ def render(
 ) -> str:
     """The page as text; the arguments are those of :func:`write_report`."""
     environ = template_engine()
-    found = sections(cells, test_train_ratio=test_train_ratio)
-    by_section = [[c for c in cells if c.question == (s.task, s.features, s.protocol)] for s in found]
+    own, beside, hidden = split_cells(cells)
+    found = sections(own, test_train_ratio=test_train_ratio)
+    by_section = [[c for c in own if c.question == (s.task, s.features, s.protocol)] for s in found]
     sampled = sum(any(cell.ok and cell.sample for cell in group) for group in by_section)
     share = max(1, LIMIT // sampled) if sampled else 0
     names, keyed = identities(cells)
@@ -78,6 +81,9 @@ def render(
         title=title,
         version=__version__,
         sections=tuple(zip(found, (cards(group, share) for group in by_section), strict=True)),
+        controls={s.anchor: controls_of(g, beside) for s, g in zip(found, by_section, strict=True)},
+        hidden=hidden,
+        line_size=LINES_SIZE,
         methods=len({cell.method for cell in cells}),
         cells=len(cells),
         failures=failures(cells),

@@ -173,7 +173,7 @@ def _section(anchor: str, cells: list[ReportCell], ratio: float) -> Section:
     ok = [cell for cell in cells if cell.ok]
     metrics = tuple(dict.fromkeys(metric for cell in ok for metric in cell.scores))
     frame = scores_frame(ok)
-    versus, family = _comparisons(frame, metrics, ratio, _items(ok))
+    versus, family = _comparisons(frame, metrics, ratio, item_frame(ok))
     telemetry_names = tuple(dict.fromkeys(name for cell in ok for name in cell.telemetry))
     fixed = any(len(cell.items) for cell in ok)
     rows, bar_ticks = _rows(cells, frame, metrics, versus, "fixed" if fixed else "drawn", ratio)
@@ -198,7 +198,7 @@ def _section(anchor: str, cells: list[ReportCell], ratio: float) -> Section:
     )
 
 
-def _items(cells: Sequence[ReportCell]) -> Items:
+def item_frame(cells: Sequence[ReportCell]) -> Items:
     """The item frame of the primary metric."""
     parts = [pd.DataFrame(columns=COLUMNS)]
     for cell in cells:

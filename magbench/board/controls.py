@@ -1,0 +1,189 @@
+"""Retrieval in a report: each method's score beside its controls, ranked twice, and how recall grows with k.
+
+A control is a task of its own (:mod:`magbench.stats.controls`); on the page it is a column beside the task it belongs
+to. A coupled method without its random-feature control is not shown at all. Nothing here knows HTML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+
+from magbench.board.cells import ReportCell, scores_frame
+from magbench.board.study_charts import Lines, Value, lines, lines_scale
+from magbench.board.view import ALPHA, Label, Spread, item_frame, label_of
+from magbench.results.controls import reason
+from magbench.stats.controls import CONTROLS, PLAIN, control_table, split_control
+
+MAIN = ("no_graph", "random", "node_disjoint")
+"""Controls that have a column whether they were run or not."""
+_SHOWN = 6
+"""Methods in a picture."""
+
+
+@dataclass(frozen=True)
+class Gain:
+    """Content gain: node-disjoint less no graph, with its interval over test items."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+    significant: bool
+    note: str
+
+
+@dataclass(frozen=True)
+class ControlRow:
+    """One method; ``controls`` and ``parts`` are in the order of :class:`Controls`."""
+
+    label: Label
+    coupled: bool
+    score: Spread
+    controls: tuple[Spread | None, ...]
+    share: float
+    gain: Gain | None
+    rank: int
+    content_rank: int | None
+    parts: tuple[Spread | None, ...]
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Recall@k over k of the best methods, with the task's features or with random ones."""
+
+    title: str
+    chart: Lines
+
+
+@dataclass(frozen=True)
+class Controls:
+    """What stands beside a retrieval task's table.
+
+    Attributes:
+        pool: candidates of a query.
+        names: controls that have a column.
+        parts: directions, and connected and isolated items.
+        rows: best score first.
+        best: the row with the highest content gain.
+        curves: pictures on one scale.
+    """
+
+    pool: int | None
+    names: tuple[str, ...]
+    parts: tuple[str, ...]
+    rows: tuple[ControlRow, ...]
+    best: ControlRow | None
+    curves: tuple[Curve, ...]
+
+
+def split_cells(cells: Sequence[ReportCell]) -> tuple[list[ReportCell], list[ReportCell], tuple[str, ...]]:
+    """Cells that have a section of their own, controls that stand beside one, and why rows are not shown."""
+    questions = {cell.question for cell in cells}
+    fingerprinted = {(*_base(cell), cell.method) for cell in cells if cell.ok and _control(cell) == "random"}
+    own: list[ReportCell] = []
+    beside: list[ReportCell] = []
+    hidden = set()
+    for cell in cells:
+        if cell.ok and cell.towers == "coupled" and (*_base(cell), cell.method) not in fingerprinted:
+            if _control(cell) == PLAIN:
+                hidden.add(reason(cell.task, cell.method))
+        elif _control(cell) != PLAIN and _base(cell) in questions:
+            beside.append(cell)
+        else:
+            own.append(cell)
+    return own, beside, tuple(sorted(hidden))
+
+
+def controls_of(section: Sequence[ReportCell], beside: Sequence[ReportCell]) -> Controls | None:
+    """What stands beside the cells of one section; None unless it is a finished retrieval task.
+
+    Args:
+        section: cells of one task, feature set and protocol.
+        beside: controls, of any task.
+    """
+    own = [cell for cell in section if cell.ok]
+    if not own or not own[0].task.startswith("retrieval/"):
+        return None
+    controls = [cell for cell in beside if cell.ok and _base(cell) == own[0].question]
+    metric = next(iter(own[0].scores))
+    table = control_table(
+        scores_frame([*own, *controls]),
+        metric=metric,
+        items=item_frame([*own, *controls]).frame,
+        rng=np.random.default_rng(0),
+        confidence=1 - ALPHA,
+    )
+    table = table[table[PLAIN].notna()]
+    run = {_control(cell) for cell in controls}
+    names = tuple(name for name in CONTROLS if name in MAIN or name in run)
+    parts = tuple(dict.fromkeys(part for cell in own for part in cell.parts))
+    rows = tuple(_row(found, own, names, parts) for found in table.to_dict("records"))
+    gains = [row for row in rows if row.gain is not None]
+    return Controls(
+        pool=own[0].pool,
+        names=names,
+        parts=parts,
+        rows=rows,
+        best=max(gains, key=lambda row: row.gain.value if row.gain else 0.0, default=None),
+        curves=_curves([row.label.full for row in rows[:_SHOWN]], own, controls),
+    )
+
+
+def _row(found: Mapping[Any, Any], own: Sequence[ReportCell], names: Sequence[str], parts: Sequence[str]) -> ControlRow:
+    cells = [cell for cell in own if cell.method == found["method"]]
+    gain = None
+    if isfinite(found["content_gain"]):
+        value, low, high, p = (float(found[f"content_{name}"]) for name in ("gain", "low", "high", "p"))
+        gain = Gain(value, low, high, p, p <= ALPHA, str(found["content_note"]))
+    return ControlRow(
+        label=label_of(str(found["method"])),
+        coupled=any(cell.towers == "coupled" for cell in cells),
+        score=_spread(found, PLAIN) or Spread(float("nan"), float("nan")),
+        controls=tuple(_spread(found, name) for name in names),
+        share=float(found["fingerprint_share"]),
+        gain=gain,
+        rank=int(found["rank"]),
+        content_rank=int(found["content_rank"]) if gain else None,
+        parts=tuple(_over_seeds([cell.parts[part] for cell in cells if part in cell.parts]) for part in parts),
+    )
+
+
+def _spread(found: Mapping[Any, Any], name: str) -> Spread | None:
+    return Spread(float(found[name]), float(found[f"{name}_std"])) if isfinite(found[name]) else None
+
+
+def _over_seeds(values: Sequence[float]) -> Spread | None:
+    return Spread(fmean(values), stdev(values) if len(values) > 1 else float("nan")) if values else None
+
+
+def _curves(methods: Sequence[str], own: Sequence[ReportCell], controls: Sequence[ReportCell]) -> tuple[Curve, ...]:
+    """Recall@k with the task's features, and with random ones where that was run."""
+    ks = sorted({k for cell in own for k in cell.recall})
+    random = [cell for cell in controls if _control(cell) == "random"]
+    measured: dict[str, dict[tuple[Value, Value], tuple[float, int]]] = {}
+    for title, cells in (("the task’s features", own), ("random features", random)):
+        points: dict[tuple[Value, Value], list[float]] = {
+            (k, method): [cell.recall[k] for cell in cells if cell.method == method and k in cell.recall]
+            for method in methods
+            for k in ks
+        }
+        found = {place: (fmean(values), len(values)) for place, values in points.items() if values}
+        if found:
+            measured[title] = found
+    scale = lines_scale([mean for found in measured.values() for mean, _ in found.values()] or [0.0])
+    return tuple(Curve(title, lines(ks, methods, found, scale)) for title, found in measured.items())
+
+
+def _base(cell: ReportCell) -> tuple[str, str, str]:
+    """The question that the cell's control belongs to."""
+    return replace(cell, task=split_control(cell.task)[0]).question
+
+
+def _control(cell: ReportCell) -> str:
+    return split_control(cell.task)[1]

@@ -1,0 +1,117 @@
+"""Retrieval's controls beside its scores: what a method reaches without a graph, on noise, without common neighbours.
+
+A control is a task of its own, named in brackets, ``retrieval/emoji[control=random]@1``; it runs the whole method. Of a
+method's recall@1, ``random`` says how much the graph's structure alone gives (the *fingerprint*: features are noise),
+``no_graph`` what the features alone give. Its *content gain* is ``node_disjoint`` less ``no_graph``: what the content
+of neighbours adds where the two sides of a pair share none. It rests on half of the neighbours, so is a lower bound.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from magbench.stats.frames import check_scores
+from magbench.stats.paired import paired, summarise
+
+CONTROLS = ("no_graph", "random", "node_disjoint", "edge_disjoint", "raw_query", "rewired", "permuted")
+PLAIN = "plain"
+"""The task itself, beside its controls."""
+
+_OPTION = re.compile(r"(?P<before>[\[,])control=(?P<control>\w+)(?P<after>[\],])")
+_KEY = ["task", "dataset", "method"]
+_GAIN = ["content_gain", "content_low", "content_high", "content_p", "content_seeds", "content_note"]
+
+
+def split_control(task: str) -> tuple[str, str]:
+    """The task that a control belongs to, and which control it is (:data:`PLAIN` for the task itself).
+
+    >>> split_control("retrieval/emoji[control=random]@1")
+    ('retrieval/emoji@1', 'random')
+    >>> split_control("retrieval/emoji[pool=all,control=no_graph]@1")
+    ('retrieval/emoji[pool=all]@1', 'no_graph')
+    >>> split_control("retrieval/emoji@1")
+    ('retrieval/emoji@1', 'plain')
+    """
+    found = _OPTION.search(task)
+    if found is None:
+        return task, PLAIN
+    before, after = found["before"], found["after"]
+    joint = {"[]": "", "[,": "[", ",]": "]"}.get(before + after, ",")
+    return task[: found.start()] + joint + task[found.end() :], found["control"]
+
+
+def control_table(
+    frame: pd.DataFrame,
+    *,
+    metric: str,
+    items: pd.DataFrame,
+    rng: np.random.Generator,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """One row a task and method: its score, those under each control, and its content gain.
+
+    Args:
+        frame: results frame of tasks and of their controls.
+        metric: the metric shown.
+        items: item frame of the same cells; a control has the task's own items.
+        rng: draws permutations and bootstrap samples.
+        confidence: of the content gain's interval, a bootstrap over test items.
+
+    Returns:
+        Columns ``task, dataset, method``; for the task itself and each control in it ``<name>`` (mean over seeds),
+        ``<name>_std`` (ddof 1) and ``<name>_seeds``; ``fingerprint_share`` (``random`` over ``plain``);
+        ``content_gain`` (over the seeds that both of its controls have), ``content_low``, ``content_high``,
+        ``content_p``, ``content_seeds``, ``content_note``; ``rank`` and ``content_rank``, 1 for the best of a task,
+        ties sharing the better place. Best ``plain`` first. What was not run is NaN.
+
+    Raises:
+        RecordError: for a missing column, NaN, a cell that stands twice, or items that do not average to the scores.
+    """
+    frame = _by_control(check_scores(frame[frame["metric"] == metric]))
+    table = frame[_KEY].drop_duplicates(ignore_index=True)
+    for name in (PLAIN, *CONTROLS):
+        own = summarise(frame[frame["control"] == name], design="fixed")
+        own = own.rename(columns={"mean": name, "std": f"{name}_std", "n_seeds": f"{name}_seeds"})
+        table = table.merge(own[[*_KEY, name, f"{name}_std", f"{name}_seeds"]], how="left", on=_KEY)
+    table["fingerprint_share"] = table["random"] / table[PLAIN].where(table[PLAIN] > 0)
+    table = table.merge(_content_gains(frame, metric, items, rng, confidence), how="left", on=_KEY)
+    for rank, column in (("rank", PLAIN), ("content_rank", "content_gain")):
+        table[rank] = table.groupby("task")[column].rank(ascending=False, method="min")
+    return table.sort_values(["task", PLAIN, "method"], ascending=[True, False, True], ignore_index=True)
+
+
+def _by_control(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with the tasks that controls belong to, and the control in a column of its own."""
+    parts = {task: split_control(task) for task in frame["task"].unique()}
+    return frame.assign(
+        task=frame["task"].map({task: base for task, (base, _) in parts.items()}),
+        control=frame["task"].map({task: control for task, (_, control) in parts.items()}),
+    )
+
+
+def _content_gains(
+    frame: pd.DataFrame, metric: str, items: pd.DataFrame, rng: np.random.Generator, confidence: float
+) -> pd.DataFrame:
+    """``node_disjoint`` less ``no_graph`` of every method that has both, paired by seed and item."""
+    pair = ("no_graph", "node_disjoint")
+    both = frame[frame["control"].isin(pair)]
+    both = both[both.groupby(_KEY)["control"].transform("nunique") == len(pair)]
+    if both.empty:
+        return pd.DataFrame(columns=[*_KEY, *_GAIN])
+    keys = both[_KEY].drop_duplicates(ignore_index=True)
+    names = {tuple(key): str(number) for number, key in enumerate(keys.itertuples(index=False, name=None))}
+    scores, of_items = (_as_methods(part, names) for part in (both, _by_control(items)))
+    found = paired(
+        scores, *pair, metric=metric, design="fixed", items=of_items, rng=rng, confidence=confidence, missing="drop"
+    )
+    found = found[["task", "difference", "low", "high", "p", "n_seeds", "note"]].set_axis(["number", *_GAIN], axis=1)
+    return keys.assign(number=list(names.values())).merge(found, on="number").drop(columns="number")
+
+
+def _as_methods(frame: pd.DataFrame, names: dict[tuple[str, ...], str]) -> pd.DataFrame:
+    """Controls as the methods, and each task with a method as a task, named by its number."""
+    number = [names.get(key) for key in frame[_KEY].itertuples(index=False, name=None)]
+    return frame.assign(task=number, method=frame["control"])[[name is not None for name in number]]

@@ -1,0 +1,99 @@
+"""Retrieval in a report: controls beside scores, two rankings, coupled methods, curves."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from magbench.board.cells import ReportCell
+from magbench.board.controls import controls_of, split_cells
+from magbench.board.report import render
+
+from .test_report import Outline
+
+ITEMS = 40
+LEVELS = {
+    ("", "gcn"): 0.5, ("random", "gcn"): 0.45, ("no_graph", "gcn"): 0.2, ("node_disjoint", "gcn"): 0.2,
+    ("", "ridge"): 0.3, ("random", "ridge"): 0.0, ("no_graph", "ridge"): 0.3, ("node_disjoint", "ridge"): 0.4,
+    ("", "goma"): 0.65,
+}  # fmt: skip
+
+
+def make(control: str, method: str, seed: int, level: float, towers: str) -> ReportCell:
+    right = np.arange(ITEMS) < level * ITEMS
+    return ReportCell(
+        task=f"retrieval/toy[control={control}]@1" if control else "retrieval/toy@1",
+        dataset="toy@1", method=method, seed=seed, status="ok", error=None,
+        scores={"recall@1": float(right.mean()), "mrr": float(right.mean())}, n_test=2 * ITEMS,
+        history=[], telemetry={}, cost={"fit_s": 1.0}, params=10, protocol="standard@1", env={}, sample=[],
+        items=right.astype(float).tolist(), features="clip", towers=towers, pool=ITEMS,
+        parts={"text->image": level, "image->text": level, "isolated": level / 2},
+        recall={1: level, 10: min(1.0, 2 * level)},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def retrieval() -> list[ReportCell]:
+    """Two pure methods with controls, and a coupled one without."""
+    return [
+        make(control, method, seed, level, "coupled" if method == "goma" else "pure")
+        for (control, method), level in LEVELS.items()
+        for seed in range(2)
+    ]
+
+
+def test_a_coupled_method_is_not_shown_without_its_control(retrieval: list[ReportCell]) -> None:
+    own, beside, hidden = split_cells(retrieval)
+    assert {cell.method for cell in own} == {"gcn", "ridge"}
+    assert {cell.task for cell in own} == {"retrieval/toy@1"}
+    assert len(beside) == 12
+    assert len(hidden) == 1 and "magbench run -t 'retrieval/toy[control=random]' -m 'goma'" in hidden[0]
+    page = render(retrieval, title="x")
+    assert "goma on retrieval/toy@1 is not shown" in Outline(page).text
+    assert "0.650" not in page
+    shown = render([*retrieval, make("random", "goma", 0, 0.55, "coupled")], title="x")
+    text = Outline(shown).text
+    assert "0.650" in text and "coupled" in text and "is not shown" not in text
+
+
+def test_two_rankings(retrieval: list[ReportCell]) -> None:
+    own, beside, _ = split_cells(retrieval)
+    found = controls_of(own, beside)
+    assert found is not None
+    assert [(row.label.full, row.rank, row.content_rank) for row in found.rows] == [("gcn", 1, 2), ("ridge", 2, 1)]
+    gcn, ridge = found.rows
+    assert (gcn.score.mean, gcn.share) == (0.5, pytest.approx(0.9))
+    assert ridge.gain is not None and gcn.gain is not None
+    assert ridge.gain.value == pytest.approx(0.1)
+    assert ridge.gain.low <= 0.1 <= ridge.gain.high
+    assert (gcn.gain.value, gcn.gain.significant) == (0.0, False)
+    assert found.best is ridge
+    assert found.names == ("no_graph", "random", "node_disjoint")
+    assert found.pool == ITEMS
+    assert [curve.title for curve in found.curves] == ["the task’s features", "random features"]
+
+
+def test_the_page(retrieval: list[ReportCell]) -> None:
+    page = render(retrieval, title="x")
+    assert render(list(reversed(retrieval)), title="x") == page
+    outline = Outline(page)
+    assert outline.open == []
+    for part in ("40 candidates", "Fingerprint’s share", "90 %", "Content gain", "+0.100", "text → image", "isolated"):
+        assert part in outline.text, part
+    assert outline.count("section") == 3  # the task, environment, citation: controls have none of their own
+
+
+def test_a_control_alone_has_a_section(retrieval: list[ReportCell]) -> None:
+    alone = [cell for cell in retrieval if "random" in cell.task]
+    own, beside, _ = split_cells(alone)
+    assert (own, beside) == (alone, [])
+    assert "retrieval/toy[control=random]@1" in Outline(render(alone, title="x")).text
+
+
+def test_a_method_without_controls_says_so(retrieval: list[ReportCell]) -> None:
+    plain = [cell for cell in retrieval if cell.task == "retrieval/toy@1" and cell.method == "gcn"]
+    found = controls_of(plain, [])
+    assert found is not None and found.best is None
+    assert found.rows[0].gain is None
+    text = Outline(render(plain, title="x")).text
+    assert "not run" in text and "No method has both controls" in text
