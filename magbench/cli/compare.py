@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from math import isnan
 from pathlib import Path
@@ -34,6 +35,7 @@ def compare(
     from magbench.errors import UnknownNameError
     from magbench.method_string import parse_method
     from magbench.registry import Registry
+    from magbench.results.controls import fit_to_show
     from magbench.results.frame import newest, one_feature_set, one_protocol, read_cells, scores_frame
     from magbench.results.items import by_design, item_scores
     from magbench.results.keep import kept_cells
@@ -41,13 +43,16 @@ def compare(
 
     cells: Sequence[Cell] = kept_cells() if kept else newest(read_cells(runs))
     chosen = one_protocol((cell.record.protocol for cell in cells), protocol)
-    cells = [cell for cell in cells if cell.record.protocol == chosen]
+    cells, hidden = fit_to_show([cell for cell in cells if cell.record.protocol == chosen])
     if task:
         registry = Registry.default()
         wanted = [(spec.id, spec.version) for spec in map(registry.task, task)]
         cells = [cell for cell in cells if (cell.record.task.id, cell.record.task.version) in wanted]
     cells = one_feature_set(cells, features)
     first, second = str(parse_method(a)), str(parse_method(b))
+    for text in hidden:
+        if text.startswith((f"{first} on", f"{second} on")):
+            print(text, file=sys.stderr)
     frame = scores_frame(cell.record for cell in cells)
     for name in (first, second):
         if name not in set(frame["method"]):
@@ -60,6 +65,8 @@ def compare(
     if metric in set(frame["metric"]):
         frame = frame[frame["metric"] == metric]
     table = by_design(paired, frame, item_scores(cells, metric), a=first, b=second, metric=metric, missing="drop")
+    pools = {f"{r.task.id}@{r.task.version}": r.overall[0].pool for r in (cell.record for cell in cells) if r.scores}
+    table["pool"] = table["task"].map(pools)
     ranks = _across(frame, first, second, metric)
     if json:
         print_json({"comparisons": table.to_dict("records"), "across": ranks})
@@ -70,6 +77,7 @@ def compare(
     ]
     columns = {
         "task": "task",
+        **({"pool": "pool"} if any(pools.values()) else {}),
         "n_seeds": "seeds",
         "mean_a": first,
         "mean_b": second,

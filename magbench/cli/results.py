@@ -102,8 +102,10 @@ def table_rows(cells: Sequence[Cell], metric: str | None) -> list[dict[str, Any]
         metric: which; default: the primary one of each task, the first of its scores.
     """
     from magbench.errors import UnknownNameError
+    from magbench.results.controls import fit_to_show
     from magbench.results.table import results_table
 
+    cells, _ = fit_to_show(cells)
     ok = [cell for cell in cells if cell.record.status == "ok"]
     known = {score.metric for cell in ok for score in cell.record.scores}
     if metric is not None and known and metric not in known:
@@ -129,9 +131,12 @@ def _retrieval(group: Sequence[Cell], row: dict[str, Any]) -> dict[str, Any]:
 
 def show_tables(cells: Sequence[Cell], metric: str | None) -> None:
     """Print the table of each metric: mean ± std, the 95 % interval, the gain over the host, its Holm-corrected p."""
+    from magbench.cli.controls import show_controls
+
     found = table_rows(cells, metric)
     for name in dict.fromkeys(row["metric"] for row in found):
         _show_table([row for row in found if row["metric"] == name], name)
+    show_controls(cells, metric)
 
 
 def _show_table(found: list[dict[str, Any]], metric: str) -> None:

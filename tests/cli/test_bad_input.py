@@ -119,7 +119,11 @@ def test_a_page_that_cannot_be_written_is_refused_before_the_work(
     (tmp_path / "out" / "report" / "index.html").mkdir(parents=True)
     (tmp_path / "closed").mkdir()
     may = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "closed" and may(path, mode))
+
+    def access(path: str | Path, mode: int) -> bool:
+        return may(path, mode) and (mode == os.F_OK or Path(path).name != "closed")
+
+    monkeypatch.setattr(os, "access", access)
     for work in ("magbench.data.load.load_dataset", "magbench.run.server.start_server"):
         monkeypatch.setattr(work, lambda *_: pytest.fail("the work was begun"))
     message = lab.call(*command, tmp_path / path).one_message()

@@ -113,8 +113,10 @@ def test_kept_and_compared_over_nodes(lab: Lab, runs: Path, stored: list[StoredC
     keep(stored, tmp_path)
     assert results_table(kept_cells(tmp_path), "mrr").equals(results_table(stored, "mrr"))
     pair = ("compare", "plain", "mixed", "--runs", runs, "-t")
-    (found,) = lab.call(*pair, "ret/toy[pool=all]", "--json").json()["comparisons"]
-    assert (found["task"], found["metric"]) == ("retrieval/toy[pool=all]@1", "recall@1")
+    refused = lab.call(*pair, "ret/toy[pool=all]", "--json")
+    assert refused.code != 0 and "ret" in refused.err and "control=random" in refused.err  # mixed is coupled
+    (found,) = lab.call(*pair, "ret/toy[control=node_disjoint]", "--json").json()["comparisons"]
+    assert (found["task"], found["metric"]) == ("retrieval/toy[control=node_disjoint]@1", "recall@1")
     assert found["test"] == "sign-flip permutation over items"
 
 

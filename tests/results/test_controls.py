@@ -1,0 +1,66 @@
+"""Retrieval with controls through the commands: tables, comparison and page show no coupled row without its control."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from lab import Lab
+
+from magbench.results.controls import controls_of, fit_to_show
+from magbench.results.frame import read_cells
+
+TASK = """
+name = "toy"
+version = 1
+title = "Toy pairs"
+dataset = "toy"
+"""
+CONTROLS = ("no_graph", "node_disjoint")
+
+
+@pytest.fixture(scope="module")
+def runs(lab: Lab) -> Path:
+    """Two seeds of a pure and of a coupled method with two controls, the pure one with random features as well."""
+    (lab.tasks / "retrieval" / "toy.toml").write_text(TASK)
+    out = lab.root / "controls"
+    tasks = [part for name in CONTROLS for part in ("-t", f"ret/toy[control={name}]")]
+    both = lab.run("-t", "ret/toy", *tasks, "-m", "ridge", "-m", "smoothed_ridge", "--seeds", "0-1", "--out", out)
+    assert both.code == 0, both.err
+    alone = lab.run("-t", "ret/toy[control=random]", "-m", "ridge", "--seeds", "0-1", "--out", out)
+    assert alone.code == 0, alone.err
+    return out
+
+
+def test_a_coupled_row_is_withheld_until_its_control_is_run(runs: Path, lab: Lab) -> None:
+    cells = read_cells(runs)
+    kept, reasons = fit_to_show(cells)
+    assert len(reasons) == 1 and "smoothed_ridge on retrieval/toy@1 is not shown" in reasons[0]
+    assert len(cells) - len(kept) == 2
+    table = controls_of(cells, "recall@1").set_index("method")
+    assert table["plain"].notna().to_dict() == {"ridge": True, "smoothed_ridge": False}
+    shown = lab.call("results", "ls", "--runs", runs)
+    assert shown.code == 0
+    assert "beside controls" in shown.out and "24 candidates" in shown.out
+    assert reasons[0] in shown.err
+    compared = lab.call("compare", "ridge", "smoothed_ridge", "-t", "ret/toy", "--runs", runs)
+    assert compared.code != 0 and reasons[0] in compared.err
+
+
+def test_content_gain_is_the_difference_of_the_controls(runs: Path) -> None:
+    row = controls_of(read_cells(runs), "recall@1").set_index("method").loc["ridge"]
+    assert row["content_gain"] == pytest.approx(row["node_disjoint"] - row["no_graph"])
+    assert row["content_low"] <= row["content_gain"] <= row["content_high"]
+    assert (row["pool"], row["towers"]) == (24, "pure")
+
+
+def test_with_its_control_it_is_shown(runs: Path, lab: Lab) -> None:
+    assert lab.run("-t", "ret/toy[control=random]", "-m", "smoothed_ridge", "--seeds", "0-1", "--out", runs).code == 0
+    cells = read_cells(runs)
+    assert fit_to_show(cells) == (cells, [])
+    compared = lab.call("compare", "ridge", "smoothed_ridge", "-t", "ret/toy", "--runs", runs)
+    assert compared.code == 0, compared.err
+    assert "pool" in compared.out
+    assert lab.call("report", "--runs", runs).code == 0
+    page = (runs / "report" / "index.html").read_text()
+    assert "Fingerprint’s share" in page and "smoothed_ridge" in page and "is not shown" not in page
