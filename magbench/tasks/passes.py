@@ -18,6 +18,8 @@ from magbench.graph.splits import Index, random_keys
 
 Seeds = tuple[int, ...]
 TOP_BIT = np.uint64(63)
+NOTHING = -1
+"""A colour that no node has."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +32,8 @@ class Pass:
         across: for each side int64 [2, E], source place on the other side and target place on this one.
         asked: int64 [T], the nodes whose items are asked, ascending.
         partner: int64 [T], the node whose items count as right for each of these.
-        trained: int64 [2, E], nodes whose pairs a regulariser may take for neighbours in training.
+        train: int64 [P], the nodes whose pairs are trained on, ascending.
+        train_edges: int64 [2, E], nodes whose pairs a regulariser may take for neighbours in training.
         sides: those that ask.
     """
 
@@ -39,7 +42,8 @@ class Pass:
     across: tuple[Index, Index]
     asked: Index
     partner: Index
-    trained: Index
+    train: Index
+    train_edges: Index
     sides: tuple[int, ...] = (0, 1)
 
     def arrays(self) -> tuple[Index, ...]:
@@ -48,23 +52,26 @@ class Pass:
         return self.node, *edges, self.asked, self.partner, np.array(self.sides)
 
 
-def plain_pass(edge_index: Index, num_nodes: int, asked: Index) -> Pass:
+def plain_pass(edge_index: Index, num_nodes: int, train: Index, asked: Index) -> Pass:
     """The task itself: the whole graph on both sides and across."""
     both = (edge_index, edge_index)
-    return Pass(np.arange(num_nodes), both, both, asked, asked, edge_index)
+    return Pass(np.arange(num_nodes), both, both, asked, asked, train, edge_index)
 
 
-def control_passes(control: str | None, edge_index: Index, num_nodes: int, asked: Index, seed: Seeds) -> list[Pass]:
+def control_passes(
+    control: str | None, edge_index: Index, num_nodes: int, train: Index, asked: Index, seed: Seeds
+) -> list[Pass]:
     """The passes of a control (``None``: of the task itself).
 
     Args:
         control: a value of :attr:`magbench.specs.PairSplitSpec.control`.
         edge_index: int64 [2, E], both directions.
         num_nodes: N.
+        train: the nodes that are trained on.
         asked: the test nodes.
         seed: of what the control draws.
     """
-    plain = plain_pass(edge_index, num_nodes, asked)
+    plain = plain_pass(edge_index, num_nodes, train, asked)
     if control is None or control == "random":  # noise in place of features is no matter of places
         return [plain]
     return _CONTROLS[control](plain, num_nodes, seed)
@@ -72,31 +79,36 @@ def control_passes(control: str | None, edge_index: Index, num_nodes: int, asked
 
 def _no_graph(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
     none = (plain.within[0][:, :0],) * 2
-    return [replace(plain, within=none, across=none, trained=none[0])]
+    return [replace(plain, within=none, across=none, train_edges=none[0])]
 
 
 def _node_disjoint(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
-    """Each node but the asked ones has a second place, of one of two colours, that sends to places of its colour alone.
+    """Each node but the asked ones has a second place, of one of three colours, that sends to places of its colour alone.
 
-    A node's own place sends nothing; on side 0 it is of colour 0, on side 1 of colour 1. So all that reaches one item
-    of a node comes from nodes of one colour, and what reaches its other item from nodes of the other, over any number
-    of steps and across sides. The asked nodes have no second place: nothing of theirs comes back to them.
-
-    What regularisers take for the graph of the trained pairs stays as it is: no message of an asked node runs along it.
+    A node's own place sends nothing; what it hears on a side is of one colour. On side 0 colour 0 and on side 1 colour 1,
+    but in pass p nodes that are not trained on hear colour 2 on side p, and trained nodes of colour 2 hear nothing. So
+    all that reaches one item of a node comes from nodes of one colour, and what reaches its other item from nodes of
+    another, over any number of steps and across sides; and nothing in training says where in the graph the nodes of
+    colour 2 stand. The asked nodes have no second place: nothing of theirs comes back to them.
     """
     order = np.argsort(random_keys(len(plain.asked), (*seed, 0)), kind="stable")
-    colour = (random_keys(num_nodes, (*seed, 1)) >> TOP_BIT).astype(np.int64)
+    colour = (random_keys(num_nodes, (*seed, 1)) % np.uint64(3)).astype(np.int64)
+    unplaced = colour == 2
     source, target = plain.within[0]
     passes = []
-    for half in (order[: len(order) // 2], order[len(order) // 2 :]):
+    for number, half in enumerate((order[: len(order) // 2], order[len(order) // 2 :])):
         chosen = np.sort(half)
         sends = np.ones(num_nodes, dtype=bool)
         sends[plain.asked[chosen]] = False
         second = np.cumsum(sends) - 1 + num_nodes
         alike = sends[source] & sends[target] & (colour[source] == colour[target])
         among = np.stack([second[source[alike]], second[target[alike]]])
-        into = [sends[source] & (colour[source] == side) for side in (0, 1)]
-        edges = [np.concatenate([np.stack([second[source[m]], target[m]]), among], axis=1) for m in into]
+        edges = []
+        for side in (0, 1):
+            heard = np.full(num_nodes, 2 if side == number else side)
+            heard[plain.train] = np.where(unplaced[plain.train], NOTHING, side)
+            into = sends[source] & (colour[source] == heard[target])
+            edges.append(np.concatenate([np.stack([second[source[into]], target[into]]), among], axis=1))
         passes.append(
             Pass(
                 node=np.concatenate([plain.node, np.flatnonzero(sends)]),
@@ -104,7 +116,8 @@ def _node_disjoint(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
                 across=(edges[0], edges[1]),
                 asked=plain.asked[chosen],
                 partner=plain.partner[chosen],
-                trained=plain.trained,
+                train=plain.train,
+                train_edges=plain.train_edges[:, ~(unplaced[source] | unplaced[target])],
             )
         )
     return passes
@@ -125,7 +138,7 @@ def _raw_query(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
 
 def _rewired(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
     other = rewired(plain.within[0], num_nodes, (*seed, 0))
-    return [replace(plain, within=(other, other), across=(other, other), trained=other)]
+    return [replace(plain, within=(other, other), across=(other, other), train_edges=other)]
 
 
 def _permuted(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:

@@ -190,7 +190,7 @@ class RetrievalTask(Task):
 
     def _passes(self, mag: MAG, ask: Ask, seed: int) -> list[Pass]:
         draws = (self.rule.seed, CONTROL, seed)
-        return control_passes(self.rule.control, mag.edge_index.numpy(), mag.num_nodes, ask.asked, draws)
+        return control_passes(self.rule.control, mag.edge_index.numpy(), mag.num_nodes, ask.split.train, ask.asked, draws)
 
     def _rows(self, items: tuple[Items, Items], part: Pass, seed: int, number: int) -> tuple[Rows, Rows]:
         num_nodes = int(part.node.max()) + 1
@@ -210,9 +210,9 @@ class RetrievalTask(Task):
             sides[name] = Side(items[side].x[item], items[side].observed[item], edges)
             cross[name] = pairs(other, part.across[side][0], own, part.across[side][1])
             test[name] = torch.from_numpy(np.sort(own.of_places(part.asked)))
-        train, val = (pairs(rows[0], nodes, rows[1], nodes) for nodes in (ask.split.train, ask.split.val))
+        train, val = (pairs(rows[0], nodes, rows[1], nodes) for nodes in (part.train, ask.split.val))
         own = items[0].node[rows[0].ordered()][train[0].numpy()]
-        among = pairs_among(own, part.trained, mag.num_nodes)
+        among = pairs_among(own, part.train_edges, mag.num_nodes)
         return RetrievalView(self.spec.versioned_id, seed, sides, train, val, test, cross, mag.features, among)
 
     def _ranks(

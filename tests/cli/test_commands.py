@@ -193,7 +193,7 @@ def test_a_closed_pipe_is_no_error(lab: Lab) -> None:
 
 
 def test_compare_holds_two_tasks_of_one_data_set_apart(lab: Lab) -> None:
-    found = lab.call("compare", "mlp", "sage", "--kept", "--json").json()
+    found = lab.call("compare", "mlp", "sage", "-t", "nc/emoji", "-t", "nc/emoji-coarse", "--kept", "--json").json()
     tasks = {row["task"] for row in found["comparisons"]}
     assert {"node_classification/emoji@1", "node_classification/emoji-coarse@1"} <= tasks
     assert "Data set 'emoji' has 2 tasks" in found["across"]["summary"][0]

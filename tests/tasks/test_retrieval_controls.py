@@ -126,14 +126,31 @@ def test_the_probe_of_walks_can_fail() -> None:
     assert any(node in text[node] for node in text) and any(text[node] & image[node] for node in text)
 
 
-def test_node_disjoint_keeps_context_of_trained_pairs_like_that_of_the_asked() -> None:
-    """A trained pair's rows receive by the same rule as an asked one's: a side has about half of the neighbours."""
+def test_node_disjoint_gives_a_side_a_third_of_the_neighbours_and_a_third_of_trained_pairs_none() -> None:
     mag = block_mag(400)
-    view = small_retrieval_task(control="node_disjoint").view(mag, 0)
-    counts = np.bincount(view.sides["text"].edge_index[1], minlength=len(view.sides["text"]))
-    means = [counts[rows].mean() for rows in (view.train[0], view.test["text"])]
-    degree = mag.edge_index.size(1) / mag.num_nodes
-    assert means == pytest.approx([degree * 0.45] * 2, rel=0.15)  # a tenth of the nodes, those asked, never send
+    degree = mag.edge_index.size(1) / mag.num_nodes * 0.9  # a tenth of the nodes, those asked, never send
+    for view in small_retrieval_task(control="node_disjoint").passes(mag, 0):
+        for side, name in enumerate(SIDES):
+            counts = np.bincount(view.sides[name].edge_index[1], minlength=len(view.sides[name]))
+            trained = counts[view.train[side]]
+            assert (trained == 0).mean() == pytest.approx(1 / 3, abs=0.08)
+            means = [counts[rows].mean() for rows in (view.val[side], view.test[name])]
+            assert [trained[trained > 0].mean(), *means] == pytest.approx([degree / 3] * 3, rel=0.2)
+
+
+def test_training_says_nothing_of_where_one_sides_context_of_the_asked_stands() -> None:
+    """Under node-disjoint context, nodes that reach the asked on one side are trained on, if at all, by themselves."""
+    mag = block_mag(400)
+    for number, view in enumerate(small_retrieval_task(control="node_disjoint").passes(mag, 0)):
+        reached, node = what_reaches(view), nodes_of(view)
+        asked = node[number][view.test[SIDES[number]]]
+        hidden = set().union(*(reached[number][one] for one in asked.tolist()))
+        trained = node[0][view.train[0]].tolist()
+        assert len(hidden) > 100 and len(hidden & set(trained)) > 50
+        for one in trained:
+            heard = reached[0][one] | reached[1][one]
+            assert not heard & hidden and not (one in hidden and heard)
+        assert not hidden & set(node[0][view.train[0][view.train_edges.flatten()]].tolist())
 
 
 @pytest.mark.parametrize("steps", [1, 2, 4])
@@ -148,6 +165,25 @@ def test_random_features_are_at_chance_under_node_disjoint_context(steps: int) -
         assert recall(small_retrieval_task(control="edge_disjoint"), mag, 1) < 0.03
         assert recall(small_retrieval_task(control="rewired"), mag, 1) > 0.4  # a full fingerprint, never a null
         assert recall(small_retrieval_task(control="permuted"), mag, 1) < 0.03
+
+
+def fitted(view: RetrievalView) -> RetrievalPrediction:
+    """A ridge map of smoothed texts on smoothed pictures, fitted on the trained pairs."""
+    h = smoothed(view, 1).embeddings
+    source, target = (h[name][rows] for name, rows in zip(SIDES, view.train, strict=True))
+    weight = np.linalg.solve(source.T @ source + 0.01 * np.eye(source.shape[1]), source.T @ target)
+    mapped = h["text"] @ weight
+    mapped /= np.linalg.norm(mapped, axis=1, keepdims=True)
+    return RetrievalPrediction({"text": mapped.astype(np.float32), "image": h["image"]})
+
+
+def test_random_features_are_at_chance_under_node_disjoint_context_for_a_map_trained_on_neighbours() -> None:
+    """Such a map learns whose context goes with whose among the nodes that training has placed."""
+    mag, task = block_mag(1000, width=512), small_retrieval_task(control="node_disjoint")
+    answers = [fitted(view) for view in task.passes(mag, 0)]
+    assert task.score(task.kept_of_passes(answers, mag, 0), mag, 0)[0].value < 0.02  # chance is 1/200; 400 queries
+    plain = small_retrieval_task()
+    assert plain.score(plain.kept(fitted(plain.view(mag, 0)), mag, 0), mag, 0)[0].value > 0.4
 
 
 def test_the_random_control_is_noise_of_the_same_size() -> None:
@@ -174,7 +210,8 @@ def test_permuted_scores_another_nodes_items() -> None:
     view = task.view(mag, 0)
     answer = RetrievalPrediction({name: side.x.numpy() for name, side in view.sides.items()})
     found = task.score(task.kept(answer, mag, 0), mag, 0)[0].value
-    (part,) = control_passes("permuted", mag.edge_index.numpy(), 400, task.ask(mag).asked, (0, 3, 0))
+    ask = task.ask(mag)
+    (part,) = control_passes("permuted", mag.edge_index.numpy(), 400, ask.split.train, ask.asked, (0, 3, 0))
     assert np.array_equal(np.sort(part.partner), part.asked)
     assert found == (part.partner == part.asked).mean() < 0.1
 
@@ -221,14 +258,16 @@ def test_raw_query_asks_each_side_in_the_pass_where_it_is_raw() -> None:
 
 
 def test_edges_among_trained_pairs_are_those_of_their_nodes() -> None:
-    """Also under node-disjoint context, where their rows send nothing to each other; not without a graph."""
+    """Under node-disjoint context of those that have context; none without a graph."""
     mag = block_mag(200)
     edges = {tuple(edge) for edge in mag.edge_index.t().tolist()}
-    for control in (None, "node_disjoint"):
+    for control, share in ((None, 1), ("node_disjoint", 2 / 3)):
         task = small_retrieval_task(control=control)
         train = set(task.ask(mag).split.train.tolist())
         for view in task.passes(mag, 0):
             node = nodes_of(view)[0][view.train[0]]
             found = {tuple(edge) for edge in node[view.train_edges].T.tolist()}
-            assert found == {(a, b) for a, b in edges if a in train and b in train}
+            kept = {a for edge in found for a in edge}
+            assert found == {(a, b) for a, b in edges if a in train & kept and b in train & kept}
+            assert len(kept) == pytest.approx(share * len(train), rel=0.2)
     assert small_retrieval_task(control="no_graph").view(mag, 0).train_edges.numel() == 0
