@@ -83,10 +83,10 @@ def _no_graph(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
 
 
 def _node_disjoint(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
-    """Each node but the asked ones has a second place, of one of three colours, that sends to places of its colour alone.
+    """Each node but the asked ones has a second place, of one of three colours, that sends to its colour alone.
 
-    A node's own place sends nothing; what it hears on a side is of one colour. On side 0 colour 0 and on side 1 colour 1,
-    but in pass p nodes that are not trained on hear colour 2 on side p, and trained nodes of colour 2 hear nothing. So
+    A node's own place sends nothing; what it hears on a side is of one colour: on side 0 colour 0, on side 1 colour 1.
+    But in pass p nodes that are not trained on hear colour 2 on side p, and trained nodes of colour 2 hear nothing. So
     all that reaches one item of a node comes from nodes of one colour, and what reaches its other item from nodes of
     another, over any number of steps and across sides; and nothing in training says where in the graph the nodes of
     colour 2 stand. The asked nodes have no second place: nothing of theirs comes back to them.

@@ -190,7 +190,8 @@ class RetrievalTask(Task):
 
     def _passes(self, mag: MAG, ask: Ask, seed: int) -> list[Pass]:
         draws = (self.rule.seed, CONTROL, seed)
-        return control_passes(self.rule.control, mag.edge_index.numpy(), mag.num_nodes, ask.split.train, ask.asked, draws)
+        graph = mag.edge_index.numpy(), mag.num_nodes
+        return control_passes(self.rule.control, *graph, ask.split.train, ask.asked, draws)
 
     def _rows(self, items: tuple[Items, Items], part: Pass, seed: int, number: int) -> tuple[Rows, Rows]:
         num_nodes = int(part.node.max()) + 1
