@@ -15,6 +15,8 @@ from magbench.registry import Registry
 from magbench.results.keep import kept_predictions
 from magbench.results.record import parse_record
 from magbench.tasks.base import Task, make_task
+from magbench.tasks.retrieval import RetrievalTask
+from magbench.tasks.views import PairRanks
 
 FILES = sorted((paths.PACKAGE.parent / "leaderboard" / "runs").glob("*/*/*.jsonl"))
 
@@ -35,18 +37,31 @@ def test_kept_predictions_give_the_kept_scores(folder: Path) -> None:
             record = parse_record(line, str(path))
             assert record.dataset.sha256 == mag.fingerprint()
             assert record.task.hash == spec.digest()
-            compared = _compared(task, mag, arrays, f"{record.protocol}_{record.seed}", record.seed)
+            end = f"_{record.protocol}_{record.seed}"
+            own = {name.removesuffix(end): array for name, array in arrays.items() if name.endswith(end)}
+            again = _rescored(task, mag, own, record.seed)
             for score in record.scores:
-                found = METRICS[score.metric](*compared)
+                found = again[score.metric, score.split]
                 assert found == pytest.approx(score.value, abs=1e-12), (path.name, record.seed, score.metric)
 
 
-def _compared(task: Task, mag: MAG, arrays: dict[str, np.ndarray], end: str, seed: int) -> tuple[np.ndarray, ...]:
+def _rescored(task: Task, mag: MAG, arrays: dict[str, np.ndarray], seed: int) -> dict[tuple[str, str], float]:
+    """(metric, split) → score, from a seed's kept arrays."""
+    if isinstance(task, RetrievalTask):
+        ranks = PairRanks(**arrays)
+        places = np.arange(len(task.ask(mag).asked))
+        assert all(np.array_equal(np.sort(ranks.item[ranks.side == side]), places) for side in (0, 1))
+        return {(score.metric, score.split): score.value for score in task.score(ranks, mag, seed)}
+    compared = _compared(task, mag, arrays, seed)
+    return {(name, "test"): METRICS[name](*compared) for name in task.spec.metrics}
+
+
+def _compared(task: Task, mag: MAG, arrays: dict[str, np.ndarray], seed: int) -> tuple[np.ndarray, ...]:
     """What the metrics take: true and predicted classes of the seed's test nodes, or the counts of each test edge."""
     if task.design == "fixed":
-        counts = arrays[f"above_{end}"], arrays[f"equal_{end}"]
+        counts = arrays["above"], arrays["equal"]
         assert len(counts[0]) == task.split(mag).test.shape[1]
         return counts
-    nodes, classes = arrays[f"nodes_{end}"], arrays[f"classes_{end}"]
-    assert np.array_equal(np.sort(nodes), task.split(mag, seed).test), end
+    nodes, classes = arrays["nodes"], arrays["classes"]
+    assert np.array_equal(np.sort(nodes), task.split(mag, seed).test), seed
     return np.asarray(mag[task.spec.label])[nodes], classes.astype(np.int64)
