@@ -233,7 +233,9 @@ class PairSplitSpec(Spec):
     """How the nodes that have both modalities are divided, and how retrieval among them is asked.
 
     ``pool`` says whose items are the candidates: those of the test nodes, of all these nodes, or of 1,000 test nodes,
-    which then are the only ones asked. ``control`` and ``text`` stand in variants only (:mod:`magbench.variants`).
+    which then are the only ones asked. ``train_pairs`` is the share of the training pairs that are given as such,
+    ``edge_noise`` the share of edges that are swapped at random. All but ``pool`` stand in variants only
+    (:mod:`magbench.variants`).
     """
 
     rule: Literal["pairs"]
@@ -246,6 +248,8 @@ class PairSplitSpec(Spec):
         Literal["no_graph", "random", "node_disjoint", "edge_disjoint", "raw_query", "rewired", "permuted"] | None
     ) = None
     text: Literal["captions"] | None = None
+    train_pairs: Literal["0.1", "0.25", "0.5"] | None = None
+    edge_noise: Literal["0.1", "0.25", "0.5"] | None = None
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

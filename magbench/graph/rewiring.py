@@ -17,19 +17,22 @@ SWAPS_PER_EDGE = 10
 Edge = tuple[int, int]
 
 
-def rewired(edge_index: Index, num_nodes: int, seed: int | Sequence[int]) -> Index:
+def rewired(edge_index: Index, num_nodes: int, seed: int | Sequence[int], share: float = 1.0) -> Index:
     """The graph after ten tried swaps an edge, drawn from raw bits (:mod:`magbench.graph.splits`).
 
     Args:
         edge_index: int64 [2, E], both directions of a graph without self-loops and duplicates.
         num_nodes: N.
         seed: of the swaps.
+        share: of the edges, drawn at random, that swap among each other; the others stay.
 
     Returns:
         int64 [2, E], both directions, ascending.
     """
     edges = undirected_edges(edge_index, num_nodes)
-    count = edges.shape[1]
+    if share < 1:
+        edges = edges[:, np.argsort(random_keys(edges.shape[1], [*np.atleast_1d(seed).tolist(), 1]), kind="stable")]
+    count = round(share * edges.shape[1])
     tries = SWAPS_PER_EDGE * count if count > 1 else 0
     keys = random_keys(3 * tries, seed)
     picks = bounded(keys[: 2 * tries], max(count, 1)).reshape(-1, 2)

@@ -20,6 +20,7 @@ from magbench.data.mag import MAG
 from magbench.data.parts import Parts
 from magbench.data.synthetic import Draws
 from magbench.errors import DataError, MethodError
+from magbench.graph.rewiring import rewired
 from magbench.graph.splits import Index, Split, parts_digest, random_keys
 from magbench.metrics import METRICS
 from magbench.metrics.exact import rank_counts
@@ -31,7 +32,7 @@ from magbench.tasks.rows import Items, Rows, pairs, pairs_among
 from magbench.tasks.views import PairRanks, RetrievalPrediction, RetrievalView, Side
 from magbench.variants import SMALL_POOL, refuse_small_pool
 
-ROWS, NOISE, CONTROL = 1, 2, 3
+ROWS, NOISE, CONTROL, EDGE_NOISE = 1, 2, 3, 4
 """Streams of draws, apart from the split's."""
 
 
@@ -67,6 +68,7 @@ class RetrievalTask(Task):
                 "validate and test on."
             )
         test, val, train = np.split(order, [num_test, num_test + num_val])
+        train = train[: max(1, round(float(rule.train_pairs or 1) * len(train)))]
         refuse_small_pool(rule, self.spec.id, num_test)
         asked = np.sort(test[:SMALL_POOL] if rule.pool == "1k" else test)
         pool = np.sort(both) if rule.pool == "all" else asked
@@ -189,9 +191,10 @@ class RetrievalTask(Task):
         return noise * known.square().mean().sqrt() * items.observed[:, None]
 
     def _passes(self, mag: MAG, ask: Ask, seed: int) -> list[Pass]:
-        draws = (self.rule.seed, CONTROL, seed)
-        graph = mag.edge_index.numpy(), mag.num_nodes
-        return control_passes(self.rule.control, *graph, ask.split.train, ask.asked, draws)
+        edges, draws = mag.edge_index.numpy(), (self.rule.seed, CONTROL, seed)
+        if self.rule.edge_noise is not None:
+            edges = rewired(edges, mag.num_nodes, (self.rule.seed, EDGE_NOISE, seed), float(self.rule.edge_noise))
+        return control_passes(self.rule.control, edges, mag.num_nodes, ask.split.train, ask.asked, draws)
 
     def _rows(self, items: tuple[Items, Items], part: Pass, seed: int, number: int) -> tuple[Rows, Rows]:
         num_nodes = int(part.node.max()) + 1

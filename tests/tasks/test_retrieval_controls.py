@@ -271,3 +271,29 @@ def test_edges_among_trained_pairs_are_those_of_their_nodes() -> None:
             assert found == {(a, b) for a, b in edges if a in train & kept and b in train & kept}
             assert len(kept) == pytest.approx(share * len(train), rel=0.2)
     assert small_retrieval_task(control="no_graph").view(mag, 0).train_edges.numel() == 0
+
+
+def test_edge_noise_swaps_a_share_of_the_edges_the_same_everywhere() -> None:
+    mag = block_mag(400)
+    edges = {tuple(edge) for edge in mag.edge_index.t().tolist()}
+    task = small_retrieval_task(edge_noise="0.25")
+    view, other = task.view(mag, 0), task.view(mag, 1)
+
+    def graph(view: RetrievalView, name: str) -> set[tuple[int, ...]]:
+        node = view.sides[name].x.argmax(dim=1)
+        return {tuple(edge) for edge in node[view.sides[name].edge_index].t().tolist()}
+
+    found = graph(view, "text")
+    assert found == graph(view, "image") and all((b, a) in found for a, b in found)
+    assert len(found & edges) / len(edges) == pytest.approx(0.75, abs=0.02)
+    assert np.array_equal(*(np.bincount([a for a, _ in part], minlength=400) for part in (found, edges)))
+    assert len(found ^ graph(other, "text")) > 0.3 * len(edges)
+
+
+def test_fewer_training_pairs_are_a_part_of_the_others() -> None:
+    mag = block_mag(400)
+    splits = [small_retrieval_task(train_pairs=share).ask(mag).split for share in (None, "0.5", "0.1")]
+    sets = [set(split.train.tolist()) for split in splits]
+    assert sets[0] > sets[1] > sets[2] and [len(part) for part in sets] == [240, 120, 24]
+    assert all(np.array_equal(split.test, splits[0].test) for split in splits)
+    assert small_retrieval_task(train_pairs="0.1").view(mag, 0).train.shape == (2, 24)
