@@ -28,7 +28,7 @@ _SHOWN = 6
 
 @dataclass(frozen=True)
 class Gain:
-    """Content gain: node-disjoint less no graph, with its interval over test items."""
+    """Content gain: node-disjoint less no graph, with its interval over test items and its p value after Holm."""
 
     value: float
     low: float
@@ -139,7 +139,7 @@ def _row(found: Mapping[Any, Any], own: Sequence[ReportCell], names: Sequence[st
     cells = [cell for cell in own if cell.method == found["method"]]
     gain = None
     if isfinite(found["content_gain"]):
-        value, low, high, p = (float(found[f"content_{name}"]) for name in ("gain", "low", "high", "p"))
+        value, low, high, p = (float(found[f"content_{name}"]) for name in ("gain", "low", "high", "p_holm"))
         gain = Gain(value, low, high, p, p <= ALPHA, str(found["content_note"]))
     return ControlRow(
         label=label_of(str(found["method"])),

@@ -64,7 +64,7 @@ def _row(row: dict[Any, Any]) -> dict[str, Any]:
         **scores,
         "share": None if isnan(row["fingerprint_share"]) else f"{row['fingerprint_share']:.0%}",
         "content_gain": gain,
-        "p": None if isnan(row["content_p"]) else f"{row['content_p']:.3f}",
+        "p": None if isnan(row["content_p_holm"]) else f"{row['content_p_holm']:.3f}",
     }
 
 
@@ -89,5 +89,5 @@ def _columns(rows: Sequence[dict[str, Any]], metric: str) -> dict[str, str]:
         **main,
         **others,
         "content_gain": "content gain [95 %]",
-        "p": "p",
+        "p": "p (Holm)",
     }

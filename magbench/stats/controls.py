@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from magbench.stats.frames import check_scores
-from magbench.stats.paired import paired, summarise
+from magbench.stats.paired import holm, paired, summarise
 
 CONTROLS = ("no_graph", "random", "node_disjoint", "edge_disjoint", "raw_query", "rewired", "permuted")
 PLAIN = "plain"
@@ -64,8 +64,9 @@ def control_table(
         Columns ``task, dataset, method``; for the task itself and each control in it ``<name>`` (mean over seeds),
         ``<name>_std`` (ddof 1) and ``<name>_seeds``; ``fingerprint_share`` (``random`` over ``plain``);
         ``content_gain`` (over the seeds that both of its controls have), ``content_low``, ``content_high``,
-        ``content_p``, ``content_seeds``, ``content_note``; ``rank`` and ``content_rank``, 1 for the best of a task,
-        ties sharing the better place. Best ``plain`` first. What was not run is NaN.
+        ``content_p``, ``content_p_holm`` (over the task's methods), ``content_seeds``, ``content_note``; ``rank`` and
+        ``content_rank``, 1 for the best of a task, ties sharing the better place. Best ``plain`` first. What was not
+        run is NaN.
 
     Raises:
         RecordError: for a missing column, NaN, a cell that stands twice, or items that do not average to the scores.
@@ -100,7 +101,7 @@ def _content_gains(
     both = frame[frame["control"].isin(pair)]
     both = both[both.groupby(_KEY)["control"].transform("nunique") == len(pair)]
     if both.empty:
-        return pd.DataFrame(columns=[*_KEY, *_GAIN])
+        return pd.DataFrame(columns=[*_KEY, *_GAIN, "content_p_holm"])
     keys = both[_KEY].drop_duplicates(ignore_index=True)
     names = {tuple(key): str(number) for number, key in enumerate(keys.itertuples(index=False, name=None))}
     scores, of_items = (_as_methods(part, names) for part in (both, _by_control(items)))
@@ -108,7 +109,9 @@ def _content_gains(
         scores, *pair, metric=metric, design="fixed", items=of_items, rng=rng, confidence=confidence, missing="drop"
     )
     found = found[["task", "difference", "low", "high", "p", "n_seeds", "note"]].set_axis(["number", *_GAIN], axis=1)
-    return keys.assign(number=list(names.values())).merge(found, on="number").drop(columns="number")
+    table = keys.assign(number=list(names.values())).merge(found, on="number").drop(columns="number")
+    corrected = holm(table[["task"]].assign(p=table["content_p"]), 1 - confidence)
+    return table.assign(content_p_holm=corrected["p_holm"])
 
 
 def _as_methods(frame: pd.DataFrame, names: dict[tuple[str, ...], str]) -> pd.DataFrame:

@@ -148,7 +148,7 @@ def against_hosts(
             host, regularised = split_label(label)
             if regularised:
                 rows.append(_compare(task, host, label, plan))
-    return _holm(pd.DataFrame(rows, columns=COMPARISON), 1 - confidence)
+    return holm(pd.DataFrame(rows, columns=COMPARISON), 1 - confidence)
 
 
 def contrasts(
@@ -181,7 +181,7 @@ def contrasts(
         for a, b in pairs:
             low, high = _bootstrap(task.scores, a, b, rng, confidence)
             rows.append(_compare(task, a, b, plan) | {"boot_low": low, "boot_high": high})
-    return _holm(pd.DataFrame(rows, columns=[*COMPARISON, "boot_low", "boot_high"]), 1 - confidence)
+    return holm(pd.DataFrame(rows, columns=[*COMPARISON, "boot_low", "boot_high"]), 1 - confidence)
 
 
 def _bootstrap(
@@ -265,8 +265,8 @@ def _compare(task: _Task, a: str, b: str, plan: _Plan) -> dict[str, object]:
     return head | {"n_seeds": len(both)} | _row(values_a, values_b, estimate, dropped=len(either) - len(both))
 
 
-def _holm(comparisons: pd.DataFrame, alpha: float) -> pd.DataFrame:
-    """The comparisons with ``p_holm, significant, family`` within each task."""
+def holm(comparisons: pd.DataFrame, alpha: float) -> pd.DataFrame:
+    """The comparisons with ``p_holm, significant, family`` (the number of tests) within each task."""
     comparisons = comparisons.assign(p_holm=np.nan, significant=False, family=0)
     for _, group in comparisons.groupby("task"):
         tested = group.index[group["p"].notna()]

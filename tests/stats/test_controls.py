@@ -58,7 +58,13 @@ def test_the_interval_is_that_of_the_items() -> None:
     wanted = sign_flip(np.array([0.5, 0.5, 0.0, 0.0]), rng=np.random.default_rng(0))
     found = table({key: seeds for key, seeds in RIGHT.items() if key[1] == "gcn"}).loc["gcn"]
     assert (found["content_low"], found["content_high"]) == (wanted.low, wanted.high)
-    assert found["content_p"] == wanted.p == 0.5  # 2 of the 4 sign patterns reach the mean
+    assert found["content_p"] == found["content_p_holm"] == wanted.p == 0.5  # 2 of 4 sign patterns reach the mean
+
+
+def test_p_values_are_corrected_over_the_methods_of_a_task() -> None:
+    found = table(RIGHT)
+    assert found["content_p"].dropna().tolist() == [0.5, 1.0]
+    assert found["content_p_holm"].dropna().tolist() == [1.0, 1.0]  # twice .5, and 1
 
 
 def test_two_rankings() -> None:
