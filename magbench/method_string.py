@@ -77,6 +77,16 @@ def parse_method(text: str) -> MethodString:
     return MethodString(tuple(parts))
 
 
+def split_host(method: str) -> tuple[str, str]:
+    """The text of the host and that of what is added to it, empty where nothing is.
+
+    >>> split_host("sage[lr=1e+2]+optimag+dagr")
+    ('sage[lr=1e+2]', 'optimag+dagr')
+    """
+    host, *added = _split(method, "+")
+    return host, "+".join(added)
+
+
 def file_name(method: str) -> str:
     """A method string as the name of a file or folder: itself, or shortened with a hash where that is no good name."""
     if "/" not in method and len(method.encode()) <= _LONGEST_NAME:

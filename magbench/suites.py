@@ -13,7 +13,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from magbench.errors import MagbenchError
-from magbench.method_string import parse_method
+from magbench.method_string import parse_method, split_host
 from magbench.specs import Spec
 
 
@@ -129,7 +129,7 @@ class Suite(Spec):
     @model_validator(mode="after")
     def _study_fits(self) -> Self:
         study = self.study or Study()
-        rows = {method.partition("+")[2] for method in self.methods}
+        rows = {split_host(method)[1] for method in self.methods}
         for name in [*study.names, *(name for contrast in study.contrasts for name in (contrast.a, contrast.b))]:
             if name not in rows:
                 raise ValueError(f"study: no method of this suite is HOST+{name}; it has {', '.join(sorted(rows))}")

@@ -18,6 +18,7 @@ import pandas as pd
 
 from magbench.board import numbers
 from magbench.board.study_grid import Quantity, findings, point, quantities
+from magbench.method_string import split_host
 from magbench.results.study import KeptStudy, StudyCell
 from magbench.stats.paired import against_hosts, contrasts
 from magbench.suites import Suite
@@ -139,7 +140,7 @@ def study_view(kept: KeptStudy) -> StudyView:
 
 def name_of(suite: Suite, method: str) -> str:
     """The study's short name of a method without its host; ``plain host`` for a host alone."""
-    rest = method.partition("+")[2]
+    rest = split_host(method)[1]
     return (suite.study.names.get(rest, rest) if suite.study else rest) or "plain host"
 
 
@@ -174,7 +175,7 @@ def _questions(suite: Suite, ok: Sequence[StudyCell]) -> tuple[Question, ...]:
     answers: dict[tuple[str, str], list[Answer]] = defaultdict(list)
     for row in found.to_dict("records"):
         a, b = str(row["a"]), str(row["b"])
-        answers[a.partition("+")[2], b.partition("+")[2]].append(_answer(suite, row))
+        answers[split_host(a)[1], split_host(b)[1]].append(_answer(suite, row))
     return tuple(
         Question(item.question, _count(given), tuple(given))
         for item in declared
@@ -190,7 +191,7 @@ def _answer(suite: Suite, row: Mapping[str, object]) -> Answer:
     points = {key: 100 * _float(row.get(key)) for key in ("difference", "low", "high", "boot_low", "boot_high")}
     detectable, p, p_holm = 100 * _float(row.get("detectable")), _float(row.get("p")), _float(row.get("p_holm"))
     a, b = (name_of(suite, str(row[side])) for side in ("a", "b"))
-    host, task, seeds = str(row["a"]).partition("+")[0], short_task(str(row["task"])), int(_float(row["n_seeds"]))
+    host, task, seeds = split_host(str(row["a"]))[0], short_task(str(row["task"])), int(_float(row["n_seeds"]))
     better = points["difference"] > 0
     if not isfinite(p):
         verdict, said = "untested", f"cannot be compared with {a}"
@@ -271,7 +272,7 @@ def _rows(suite: Suite, cells: Sequence[StudyCell], metric: str, hidden: set[str
             Row(
                 method=method,
                 name=name_of(suite, method),
-                host=method.partition("+")[0],
+                host=split_host(method)[0],
                 seeds=len(own),
                 failed=sum(cell.method == method and cell.status != "ok" for cell in shown),
                 mean=fmean(scores) if scores else MISSING,

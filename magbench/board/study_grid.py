@@ -13,6 +13,7 @@ from statistics import fmean
 
 from magbench.board import numbers
 from magbench.board.study_charts import Heat, Lines, Value, heat, lines, lines_scale
+from magbench.method_string import split_host
 from magbench.results.study import StudyCell
 from magbench.suites import Figure, Grid
 
@@ -41,7 +42,7 @@ def _gains(cells: Sequence[StudyCell], metric: str) -> dict[str, tuple[float, in
     scores = {(cell.method, cell.seed): cell.scores[metric] for cell in cells}
     found: dict[str, list[float]] = defaultdict(list)
     for (method, seed), score in scores.items():
-        host = method.partition("+")[0]
+        host = split_host(method)[0]
         if method != host and (host, seed) in scores:
             found[method].append(100 * (score - scores[host, seed]))
     return {method: (fmean(values), len(values)) for method, values in found.items()}

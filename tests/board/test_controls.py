@@ -53,7 +53,8 @@ def test_a_coupled_method_is_not_shown_without_its_control(retrieval: list[Repor
     assert "0.650" not in page
     shown = render([*retrieval, make("random", "goma", 0, 0.55, "coupled")], title="x")
     text = Outline(shown).text
-    assert "0.650" in text and "coupled" in text and "is not shown" not in text
+    assert "0.650" in text and "is not shown" not in text
+    assert shown.count('class="sub coupled"') == 3  # in the table, beside its controls and by direction
 
 
 def test_two_rankings(retrieval: list[ReportCell]) -> None:
