@@ -193,6 +193,7 @@ def _conclude(cells: list[Cell], left: list[Cell], out: Path, json: bool) -> Non
     from magbench.board.collect import write_run_report
     from magbench.cli.output import debug, print_json
     from magbench.cli.results import show_tables, table_rows
+    from magbench.results.controls import controls_beside
     from magbench.results.frame import StoredCell
     from magbench.run.cell import cannot_write
 
@@ -202,8 +203,8 @@ def _conclude(cells: list[Cell], left: list[Cell], out: Path, json: bool) -> Non
         for cell in cells
         if cell not in dropped and (record := cell.record()) is not None
     ]
-    records = [cell.record for cell in stored]
-    failed = [record for record in records if record.status != "ok"]
+    failed = [cell.record for cell in stored if cell.record.status != "ok"]
+    stored += controls_beside(stored, out)
     try:
         page = write_run_report(stored, out / "report")
     except OSError as error:

@@ -7,11 +7,12 @@ where features are noise. Its score is shown only where the control with random 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from magbench.results.frame import scores_frame
+from magbench.results.frame import StoredCell, newest, read_cells, scores_frame
 from magbench.results.items import Cell, item_scores
 from magbench.stats.controls import PLAIN, control_table, split_control
 
@@ -39,6 +40,13 @@ def without_control(records: Iterable[Record]) -> list[Row]:
             row, control = row_of(record)
             found.setdefault(row, set()).add(control)
     return sorted(row for row, controls in found.items() if "random" not in controls)
+
+
+def controls_beside(cells: Sequence[StoredCell], runs: Path) -> list[StoredCell]:
+    """Finished random-feature controls below ``runs`` of those ``cells`` that are not shown without them."""
+    wanted = {(row, "random") for row in without_control(cell.record for cell in cells)}
+    stored = newest(read_cells(runs)) if wanted else []
+    return [cell for cell in stored if cell.record.status == "ok" and row_of(cell.record) in wanted]
 
 
 def fit_to_show(cells: Sequence[CellT]) -> tuple[list[CellT], list[str]]:

@@ -128,6 +128,15 @@ def test_the_table_says_pool_and_coupled(lab: Lab, runs: Path) -> None:
     assert {row["towers"] for row in rows} == {"pure", "coupled"} and all(row["pool"] > 10 for row in rows)
 
 
+def test_a_coupled_row_stands_beside_a_control_that_was_run_before(lab: Lab, runs: Path, tmp_path: Path) -> None:
+    method = ("-m", f"{lab.root / 'pairs.py'}:mixed", "--seeds", "0", "--out", tmp_path)
+    alone = lab.run("-t", "ret/toy", *method)
+    assert "is not shown" in alone.err and "recall@1 (mean" not in alone.out
+    assert lab.run("-t", "ret/toy[control=random]", *method).code == 0
+    both = lab.run("-t", "ret/toy", *method)
+    assert "is not shown" not in both.err and "random features" in both.out
+
+
 def test_silent_towers_fail_with_what_to_do(lab: Lab, runs: Path, tmp_path: Path) -> None:
     found = lab.run("-t", "ret/toy", "-m", f"{lab.root / 'pairs.py'}:silent", "--seeds", "0", "--out", tmp_path)
     assert found.code != 0
