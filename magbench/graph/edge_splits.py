@@ -21,7 +21,11 @@ DRAWS_PER_EDGE = 2
 
 @dataclass(frozen=True, eq=False)
 class EdgeSplit:
-    """Edges of the three parts, int64 [2, e] each: row 0 the source, row 1 the target. Training edges have u < v."""
+    """Edges of the three parts, int64 [2, e] each: row 0 the source, row 1 the target. Training edges have u < v.
+
+    Held-out edges are in the order of the draw: in ascending order the sources of a query's neighbours in the list would
+    tell between which nodes its target lies.
+    """
 
     train: Index
     val: Index
@@ -52,6 +56,5 @@ def random_edge_split(edges: Index, seed: int, *, val: float, test: float) -> Ed
     ends = edges.copy()
     swapped = (random_keys(count, seed, start=count) >> np.uint64(63)).astype(bool)
     ends[:, swapped] = ends[::-1, swapped]
-    parts = np.split(order, [num_test, num_test + num_val])
-    test_ids, val_ids, train_ids = (np.sort(part) for part in parts)
-    return EdgeSplit(edges[:, train_ids], ends[:, val_ids], ends[:, test_ids])
+    test_ids, val_ids, train_ids = np.split(order, [num_test, num_test + num_val])
+    return EdgeSplit(edges[:, np.sort(train_ids)], ends[:, val_ids], ends[:, test_ids])

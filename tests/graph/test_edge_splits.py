@@ -141,7 +141,7 @@ def test_keys_from_anywhere_in_the_stream() -> None:
     assert hashlib.sha256(random_keys(4, 0).tobytes()).hexdigest()[:8] == KEYS
 
 
-SPLIT_TEST = [[1, 5, 0, 1, 10, 3, 5], [0, 0, 10, 11, 2, 5, 8]]
-SPLIT_VAL = [[8, 3, 6, 7, 7, 8, 11], [0, 8, 4, 6, 11, 9, 10]]
+SPLIT_TEST = [[1, 10, 1, 3, 5, 5, 0], [11, 2, 0, 5, 0, 8, 10]]
+SPLIT_VAL = [[7, 8, 8, 7, 11, 3, 6], [6, 0, 9, 11, 10, 8, 4]]
 NEGATIVES = [[6, 6, 8, 4], [2, 6, 3, 8], [3, 3, 10, 3]]
 KEYS = "a47ac941"

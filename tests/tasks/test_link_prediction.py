@@ -85,6 +85,23 @@ def scores(prediction: LinkPrediction) -> dict[str, float]:
     return {score.metric: score.value for score in TASK.score(TASK.kept(prediction, MAG, 0), MAG, 0)}
 
 
+def test_the_order_of_the_queries_says_nothing_of_their_targets() -> None:
+    """Were they in ascending order of the edges, a target would lie between the sources before and after it."""
+    registry = Registry.default()
+    spec = registry.task("lp/emoji")
+    task, mag = LinkPredictionTask(spec), load_dataset(registry.dataset(spec.dataset))
+    test, drawn = task.view(mag, 0).test, task.drawn(mag)
+
+    def mrr_by_order(source: np.ndarray, candidates: np.ndarray) -> float:
+        bound = np.minimum.accumulate(source[::-1])[::-1]
+        guess = LinkPrediction(-np.abs(candidates - bound[:, None]).astype(np.float32))
+        return task.score(task.kept(guess, mag, 0), mag, 0)[0].value
+
+    assert mrr_by_order(test.source.numpy(), test.candidates.numpy()) < 0.02  # chance is .0075
+    low = np.minimum(*drawn.split.test)
+    assert np.corrcoef(np.arange(len(low)), low)[0, 1] < 0.15
+
+
 def test_scores_of_known_predictions(view: LinkPredictionView) -> None:
     TASK.check(perfect(view), view)
     assert set(scores(perfect(view)).values()) == {1.0}
@@ -185,7 +202,7 @@ def test_flickr8k1k_draws_what_is_locked(tmp_path: Path, monkeypatch: pytest.Mon
     spec = registry.dataset("flickr8k1k")
     mirror, sources = local_sources(spec, folder, ())
     convert(spec, mirror, sources, paths.home() / "datasets" / spec.id)
-    locked = read_lock()["link_prediction/flickr8k1k@1"]
+    locked = read_lock()["link_prediction/flickr8k1k@2"]
     mag, task = load_dataset(spec), registry.task("lp/flickr8k1k")
     assert [task.digest(), mag.fingerprint()] == [locked["spec"], locked["dataset"]]
     assert [LinkPredictionTask(task).draw(mag, 0)] == locked["splits"]
