@@ -245,7 +245,17 @@ class PairSplitSpec(Spec):
     seed: int = Field(0, ge=0)
     pool: Literal["test", "all", "1k"] = "test"
     control: (
-        Literal["no_graph", "random", "node_disjoint", "edge_disjoint", "raw_query", "rewired", "permuted"] | None
+        Literal[
+            "no_graph",
+            "random",
+            "node_disjoint",
+            "random_node_disjoint",
+            "edge_disjoint",
+            "raw_query",
+            "rewired",
+            "permuted",
+        ]
+        | None
     ) = None
     text: Literal["captions"] | None = None
     train_pairs: Literal["0.1", "0.25", "0.5"] | None = None

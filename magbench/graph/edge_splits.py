@@ -23,8 +23,8 @@ DRAWS_PER_EDGE = 2
 class EdgeSplit:
     """Edges of the three parts, int64 [2, e] each: row 0 the source, row 1 the target. Training edges have u < v.
 
-    Held-out edges are in the order of the draw: in ascending order the sources of a query's neighbours in the list would
-    tell between which nodes its target lies.
+    Held-out edges are in the order of the draw: in ascending order, the sources before and after a query in the list
+    would tell between which nodes its target lies.
     """
 
     train: Index

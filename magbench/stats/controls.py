@@ -16,7 +16,16 @@ import pandas as pd
 from magbench.stats.frames import check_scores
 from magbench.stats.paired import holm, paired, summarise
 
-CONTROLS = ("no_graph", "random", "node_disjoint", "edge_disjoint", "raw_query", "rewired", "permuted")
+CONTROLS = (
+    "no_graph",
+    "random",
+    "node_disjoint",
+    "random_node_disjoint",
+    "edge_disjoint",
+    "raw_query",
+    "rewired",
+    "permuted",
+)
 PLAIN = "plain"
 """The task itself, beside its controls."""
 

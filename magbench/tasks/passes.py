@@ -17,6 +17,9 @@ from magbench.graph.rewiring import rewired
 from magbench.graph.splits import Index, random_keys
 
 Seeds = tuple[int, ...]
+RANDOM = "random"
+NOISY = (RANDOM, "random_node_disjoint")
+"""Controls whose features are noise."""
 TOP_BIT = np.uint64(63)
 NOTHING = -1
 """A colour that no node has."""
@@ -28,8 +31,8 @@ class Pass:
 
     Attributes:
         node: int64 [L], the node of each place; place i is node i's own for i < N.
-        within: for each side int64 [2, E], source and target place.
-        across: for each side int64 [2, E], source place on the other side and target place on this one.
+        edges: for each side int64 [2, E], target places on it, and source places of the messages that they get, both
+            from this side and, where a method lets the sides meet, from the other one.
         asked: int64 [T], the nodes whose items are asked, ascending.
         partner: int64 [T], the node whose items count as right for each of these.
         train: int64 [P], the nodes whose pairs are trained on, ascending.
@@ -38,8 +41,7 @@ class Pass:
     """
 
     node: Index
-    within: tuple[Index, Index]
-    across: tuple[Index, Index]
+    edges: tuple[Index, Index]
     asked: Index
     partner: Index
     train: Index
@@ -48,14 +50,12 @@ class Pass:
 
     def arrays(self) -> tuple[Index, ...]:
         """All that was drawn, for a digest."""
-        edges = (part.T for part in (*self.within, *self.across))
-        return self.node, *edges, self.asked, self.partner, np.array(self.sides)
+        return self.node, *(part.T for part in self.edges), self.asked, self.partner, np.array(self.sides)
 
 
 def plain_pass(edge_index: Index, num_nodes: int, train: Index, asked: Index) -> Pass:
     """The task itself: the whole graph on both sides and across."""
-    both = (edge_index, edge_index)
-    return Pass(np.arange(num_nodes), both, both, asked, asked, train, edge_index)
+    return Pass(np.arange(num_nodes), (edge_index, edge_index), asked, asked, train, edge_index)
 
 
 def control_passes(
@@ -72,73 +72,64 @@ def control_passes(
         seed: of what the control draws.
     """
     plain = plain_pass(edge_index, num_nodes, train, asked)
-    if control is None or control == "random":  # noise in place of features is no matter of places
+    if control is None or control == RANDOM:  # noise in place of features is no matter of places
         return [plain]
     return _CONTROLS[control](plain, num_nodes, seed)
 
 
 def _no_graph(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
-    none = (plain.within[0][:, :0],) * 2
-    return [replace(plain, within=none, across=none, train_edges=none[0])]
+    none = plain.edges[0][:, :0]
+    return [replace(plain, edges=(none, none), train_edges=none)]
 
 
 def _node_disjoint(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
     """Each node but the asked ones has a second place, of one of three colours, that sends to its colour alone.
 
-    A node's own place sends nothing; what it hears on a side is of one colour: on side 0 colour 0, on side 1 colour 1.
-    But in pass p nodes that are not trained on hear colour 2 on side p, and trained nodes of colour 2 hear nothing. So
-    all that reaches one item of a node comes from nodes of one colour, and what reaches its other item from nodes of
-    another, over any number of steps and across sides; and nothing in training says where in the graph the nodes of
-    colour 2 stand. The asked nodes have no second place: nothing of theirs comes back to them.
+    A node's own place sends nothing; what it hears on a side is of one colour: on side 0 colour 0, on side 1 colour 1
+    if it is trained on and else colour 2. Trained nodes of colour 2 hear nothing. So all that reaches one item of a
+    node comes from nodes of one colour, and what reaches its other item from nodes of another, over any number of steps
+    and across sides; and nothing that is trained on says where in the graph the nodes of colour 2 stand. The asked
+    nodes have no second place: nothing of theirs comes back to them.
     """
-    order = np.argsort(random_keys(len(plain.asked), (*seed, 0)), kind="stable")
-    colour = (random_keys(num_nodes, (*seed, 1)) % np.uint64(3)).astype(np.int64)
-    unplaced = colour == 2
-    source, target = plain.within[0]
-    passes = []
-    for number, half in enumerate((order[: len(order) // 2], order[len(order) // 2 :])):
-        chosen = np.sort(half)
-        sends = np.ones(num_nodes, dtype=bool)
-        sends[plain.asked[chosen]] = False
-        second = np.cumsum(sends) - 1 + num_nodes
-        alike = sends[source] & sends[target] & (colour[source] == colour[target])
-        among = np.stack([second[source[alike]], second[target[alike]]])
-        edges = []
-        for side in (0, 1):
-            heard = np.full(num_nodes, 2 if side == number else side)
-            heard[plain.train] = np.where(unplaced[plain.train], NOTHING, side)
-            into = sends[source] & (colour[source] == heard[target])
-            edges.append(np.concatenate([np.stack([second[source[into]], target[into]]), among], axis=1))
-        passes.append(
-            Pass(
-                node=np.concatenate([plain.node, np.flatnonzero(sends)]),
-                within=(edges[0], edges[1]),
-                across=(edges[0], edges[1]),
-                asked=plain.asked[chosen],
-                partner=plain.partner[chosen],
-                train=plain.train,
-                train_edges=plain.train_edges[:, ~(unplaced[source] | unplaced[target])],
-            )
+    colour = (random_keys(num_nodes, (*seed, 0)) % np.uint64(3)).astype(np.int64)
+    hidden = colour == 2
+    source, target = plain.edges[0]
+    sends = np.ones(num_nodes, dtype=bool)
+    sends[plain.asked] = False
+    second = np.cumsum(sends) - 1 + num_nodes
+    alike = sends[source] & sends[target] & (colour[source] == colour[target])
+    among = np.stack([second[source[alike]], second[target[alike]]])
+    edges = []
+    for side, untrained in enumerate((0, 2)):
+        heard = np.full(num_nodes, untrained)
+        heard[plain.train] = np.where(hidden[plain.train], NOTHING, side)
+        into = sends[source] & (colour[source] == heard[target])
+        edges.append(np.concatenate([np.stack([second[source[into]], target[into]]), among], axis=1))
+    return [
+        replace(
+            plain,
+            node=np.concatenate([plain.node, np.flatnonzero(sends)]),
+            edges=(edges[0], edges[1]),
+            train_edges=plain.train_edges[:, ~(hidden[source] | hidden[target])],
         )
-    return passes
+    ]
 
 
 def _edge_disjoint(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
-    edges = undirected_edges(plain.within[0], num_nodes)
+    edges = undirected_edges(plain.edges[0], num_nodes)
     first = (random_keys(edges.shape[1], (*seed, 0)) >> TOP_BIT) == 0
     halves = [np.concatenate([edges[:, m], edges[::-1, m]], axis=1) for m in (first, ~first)]
-    return [replace(plain, within=(halves[0], halves[1]), across=(halves[0], halves[1]))]
+    return [replace(plain, edges=(halves[0], halves[1]))]
 
 
 def _raw_query(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
-    whole, none = plain.within[0], plain.within[0][:, :0]
-    edges = ((none, whole), (whole, none))
-    return [replace(plain, within=both, across=both, sides=(side,)) for side, both in enumerate(edges)]
+    whole, none = plain.edges[0], plain.edges[0][:, :0]
+    return [replace(plain, edges=both, sides=(side,)) for side, both in enumerate(((none, whole), (whole, none)))]
 
 
 def _rewired(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
-    other = rewired(plain.within[0], num_nodes, (*seed, 0))
-    return [replace(plain, within=(other, other), across=(other, other), train_edges=other)]
+    other = rewired(plain.edges[0], num_nodes, (*seed, 0))
+    return [replace(plain, edges=(other, other), train_edges=other)]
 
 
 def _permuted(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
@@ -149,6 +140,7 @@ def _permuted(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
 _CONTROLS: dict[str, Callable[[Pass, int, Seeds], list[Pass]]] = {
     "no_graph": _no_graph,
     "node_disjoint": _node_disjoint,
+    "random_node_disjoint": _node_disjoint,
     "edge_disjoint": _edge_disjoint,
     "raw_query": _raw_query,
     "rewired": _rewired,

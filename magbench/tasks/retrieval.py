@@ -27,7 +27,7 @@ from magbench.metrics.exact import rank_counts
 from magbench.specs import PairSplitSpec
 from magbench.tasks.base import Score, Task
 from magbench.tasks.echo import measure_echo
-from magbench.tasks.passes import Pass, control_passes
+from magbench.tasks.passes import NOISY, Pass, control_passes
 from magbench.tasks.rows import Items, Rows, pairs, pairs_among
 from magbench.tasks.views import PairRanks, RetrievalPrediction, RetrievalView, Side
 from magbench.variants import SMALL_POOL, refuse_small_pool
@@ -170,7 +170,7 @@ class RetrievalTask(Task):
         items = [Items(nodes, mag.x_dict[name], mag.has_dict[name]) for name in mag.modalities[:2]]
         if self.rule.text == "captions":
             items[mag.modalities.index("text")] = self._captions(mag)
-        if self.rule.control == "random" and seed is not None:
+        if self.rule.control in NOISY and seed is not None:
             items = [replace(part, x=self._noise(part, (seed, side))) for side, part in enumerate(items)]
         return items[0], items[1]
 
@@ -210,9 +210,9 @@ class RetrievalTask(Task):
         for side, name in enumerate(names):
             own, other = rows[side], rows[1 - side]
             item = torch.from_numpy(own.ordered())
-            edges = pairs(own, part.within[side][0], own, part.within[side][1])
-            sides[name] = Side(items[side].x[item], items[side].observed[item], edges)
-            cross[name] = pairs(other, part.across[side][0], own, part.across[side][1])
+            source, target = part.edges[side]
+            sides[name] = Side(items[side].x[item], items[side].observed[item], pairs(own, source, own, target))
+            cross[name] = pairs(other, source, own, target)
             test[name] = torch.from_numpy(np.sort(own.of_places(part.asked)))
         train, val = (pairs(rows[0], nodes, rows[1], nodes) for nodes in (part.train, ask.split.val))
         own = items[0].node[rows[0].ordered()][train[0].numpy()]

@@ -36,7 +36,7 @@ def test_tasks_on_data_that_are_not_here_are_left_out_and_said(
     assert main() == 0
     assert (tasks / "LOCK.toml").read_text() == before
     said = capsys.readouterr().err
-    assert "magbench data get movies`): link_prediction/movies@1, node_classification/movies" in said
+    assert "magbench data get movies`): link_prediction/movies@2, node_classification/movies" in said
 
 
 def test_an_edited_task_needs_a_new_version() -> None:
