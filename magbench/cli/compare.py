@@ -108,11 +108,13 @@ def _across(frame: Any, a: str, b: str, metric: str) -> dict[str, Any]:
     import numpy as np
 
     from magbench.errors import RecordError
+    from magbench.metrics import higher_is_better
     from magbench.stats.ranks import ranks
 
     both = frame[frame["method"].isin([a, b])]
     try:
-        found = ranks(both, metric=metric, rng=np.random.default_rng(0))
+        up = higher_is_better(metric)
+        found = ranks(both, metric=metric, rng=np.random.default_rng(0), higher_is_better=up)
     except RecordError as reason:
         return {"summary": [f"No view across data sets: {reason} Choose tasks with -t."], "matrix": []}
     summary = [found.reason] if found.reason else []

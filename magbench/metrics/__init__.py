@@ -32,3 +32,8 @@ METRICS: dict[str, Metric] = {
     )
 }
 """Every metric by name."""
+
+
+def higher_is_better(metric: str) -> bool:
+    """The direction of a metric by name; upwards for one that is not ours."""
+    return metric not in METRICS or METRICS[metric].higher_is_better

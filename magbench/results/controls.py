@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from magbench.metrics import higher_is_better
 from magbench.results.frame import StoredCell, newest, read_cells, scores_frame
 from magbench.results.items import Cell, item_scores
 from magbench.stats.controls import PLAIN, control_table, split_control
@@ -82,7 +83,8 @@ def controls_of(cells: Sequence[Cell], metric: str) -> pd.DataFrame:
     own, _ = fit_to_show(own)
     frame = scores_frame(cell.record for cell in own)
     items, rng = item_scores(own, metric).frame, np.random.default_rng(0)
-    table = control_table(frame, metric=metric, items=items, rng=rng)
+    up = higher_is_better(metric)
+    table = control_table(frame, metric=metric, items=items, rng=rng, higher_is_better=up)
     towers = {cell.record.method.name: cell.record.method.towers or "" for cell in own}
     pools = {split_control(f"{r.task.id}@{r.task.version}")[0]: r.overall[0].pool for r in (c.record for c in own)}
     return table.assign(towers=table["method"].map(towers), pool=table["task"].map(pools))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from magbench.errors import UnknownNameError
 from magbench.results.record import Record
 from magbench.tasks.views import Scored
 
@@ -72,14 +73,25 @@ def item_scores(cells: Iterable[Cell], metric: str) -> Items:
 
 
 def by_design(compare: Callable[..., pd.DataFrame], frame: pd.DataFrame, items: Items, **options: Any) -> pd.DataFrame:
-    """``compare`` (of :mod:`magbench.stats.paired`) over items on the tasks that fix them, over seeds on the others."""
+    """``compare`` (of :mod:`magbench.stats.paired`) over items on the tasks that fix them, over seeds on the others.
+
+    Raises:
+        UnknownNameError: neither kind of task has the methods that are compared.
+    """
     import pandas as pd
 
     fixed = frame["task"].isin(items.fixed)
     if not fixed.any():
         return compare(frame, **options)
     over_items = {"design": "fixed", "items": items.frame, "rng": np.random.default_rng(0)}
-    parts = [compare(frame[fixed], **options, **over_items)]
-    if not fixed.all():
-        parts.append(compare(frame[~fixed], **options))
-    return pd.concat(parts, ignore_index=True)
+    found, unknown = [], []
+    for part, more in ((frame[fixed], over_items), (frame[~fixed], {})):
+        if not len(part):
+            continue
+        try:
+            found.append(compare(part, **options, **more))
+        except UnknownNameError as error:
+            unknown.append(error)
+    if not found:
+        raise unknown[0]
+    return pd.concat(found, ignore_index=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from magbench.metrics import higher_is_better
 from magbench.results.frame import scores_frame
 from magbench.results.items import Cell, by_design, item_scores
 from magbench.stats.paired import Design, against_hosts, summarise
@@ -27,7 +28,8 @@ def results_table(cells: Sequence[Cell], metric: str) -> pd.DataFrame:
     gains = by_design(against_hosts, frame, items, metric=metric, missing="drop").rename(columns={"b": "method"})
     gains = gains[["task", "method", "difference", "p", "p_holm", "detectable"]]
     table = table.merge(gains, how="left", on=["task", "method"])
-    return table.sort_values(["task", "mean"], ascending=[True, False], kind="stable", ignore_index=True)
+    order = [True, not higher_is_better(metric)]
+    return table.sort_values(["task", "mean"], ascending=order, kind="stable", ignore_index=True)
 
 
 def _summary(frame: pd.DataFrame, *, design: Design = "drawn", **over_items: object) -> pd.DataFrame:

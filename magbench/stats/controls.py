@@ -59,6 +59,7 @@ def control_table(
     items: pd.DataFrame,
     rng: np.random.Generator,
     confidence: float = 0.95,
+    higher_is_better: bool = True,
 ) -> pd.DataFrame:
     """One row a task and method: its score, those under each control, and its content gain.
 
@@ -68,6 +69,7 @@ def control_table(
         items: item frame of the same cells; a control has the task's own items.
         rng: draws permutations and bootstrap samples.
         confidence: of the content gain's interval, a bootstrap over test items.
+        higher_is_better: the metric's direction.
 
     Returns:
         Columns ``task, dataset, method``; for the task itself and each control in it ``<name>`` (mean over seeds),
@@ -89,8 +91,8 @@ def control_table(
     table["fingerprint_share"] = table["random"] / table[PLAIN].where(table[PLAIN] > 0)
     table = table.merge(_content_gains(frame, metric, items, rng, confidence), how="left", on=_KEY)
     for rank, column in (("rank", PLAIN), ("content_rank", "content_gain")):
-        table[rank] = table.groupby("task")[column].rank(ascending=False, method="min")
-    return table.sort_values(["task", PLAIN, "method"], ascending=[True, False, True], ignore_index=True)
+        table[rank] = table.groupby("task")[column].rank(ascending=not higher_is_better, method="min")
+    return table.sort_values(["task", PLAIN, "method"], ascending=[True, not higher_is_better, True], ignore_index=True)
 
 
 def _by_control(frame: pd.DataFrame) -> pd.DataFrame:
@@ -126,4 +128,5 @@ def _content_gains(
 def _as_methods(frame: pd.DataFrame, names: dict[tuple[str, ...], str]) -> pd.DataFrame:
     """Controls as the methods, and each task with a method as a task, named by its number."""
     number = [names.get(key) for key in frame[_KEY].itertuples(index=False, name=None)]
-    return frame.assign(task=number, method=frame["control"])[[name is not None for name in number]]
+    known = np.array([name is not None for name in number], dtype=bool)
+    return frame.assign(task=number, method=frame["control"]).loc[known]

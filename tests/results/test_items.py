@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,13 @@ import pytest
 from lab import Lab
 from scipy import stats
 
-from magbench.errors import RecordError
+from magbench.errors import RecordError, UnknownNameError
 from magbench.metrics import METRICS
 from magbench.results.frame import StoredCell, read_cells, scores_frame
 from magbench.results.items import by_design, item_scores
 from magbench.results.keep import keep, kept_cells
 from magbench.results.table import results_table
-from magbench.stats.paired import against_hosts
+from magbench.stats.paired import against_hosts, paired
 
 TASK = """
 name = "toy"
@@ -87,6 +88,17 @@ def test_each_design_has_its_test(stored: list[StoredCell]) -> None:
     assert row["difference"] == pytest.approx(difference.mean())
     assert row["p"] == pytest.approx(expected.pvalue, abs=0.03)
     assert row["low"] < row["difference"] < row["high"]
+
+
+def test_a_method_that_one_kind_of_task_lacks_is_compared_on_the_other(stored: list[StoredCell]) -> None:
+    frame = scores_frame(cell.record for cell in stored)
+    frame = frame[frame["metric"].isin(["mrr", "accuracy"])].replace({"metric": {"accuracy": "mrr"}})
+    frame = frame[~((frame["task"] == "link_prediction/toy@1") & (frame["method"] == "sage"))]
+    pair = partial(paired, a="sage", b="sage+dagr[lam=20,warmup=0]")
+    found = by_design(pair, frame, item_scores(stored, "mrr"), metric="mrr")
+    assert found["task"].tolist() == ["node_classification/toy@1"]
+    with pytest.raises(UnknownNameError, match="'sagee'"):
+        by_design(partial(paired, a="sagee", b="sage"), frame, item_scores(stored, "mrr"), metric="mrr")
 
 
 def test_kept_cells_are_compared_alike(stored: list[StoredCell], tmp_path: Path) -> None:

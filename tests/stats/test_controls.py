@@ -75,6 +75,17 @@ def test_two_rankings() -> None:
     assert found.loc["sgc", ["content_gain", "content_rank", "random", "fingerprint_share"]].isna().all()
 
 
+def test_a_metric_without_item_scores_where_less_is_better() -> None:
+    """Median rank has no mean over items: a gain without a test, and the lowest first."""
+    scores, items = frames(RIGHT)
+    found = control_table(
+        scores, metric="recall@1", items=items.iloc[:0], rng=np.random.default_rng(0), higher_is_better=False
+    ).set_index("method")
+    assert found.index.tolist() == ["mlp", "sgc", "gcn"] and found["rank"].tolist() == [1, 1, 3]
+    assert found["content_rank"].dropna().to_dict() == {"mlp": 1, "gcn": 2}
+    assert found.loc["gcn", "content_gain"] == 0.25 and np.isnan(found.loc["gcn", "content_p"])
+
+
 def test_seeds_that_one_control_lacks_are_left_out() -> None:
     right = {**RIGHT, ("control=no_graph", "gcn"): RIGHT["control=no_graph", "gcn"][:1]}
     gcn = table(right).loc["gcn"]
