@@ -163,3 +163,17 @@ def test_broken_plugins_warn_and_hide_nothing(tmp_path: Path, monkeypatch: pytes
         assert "is left out" in message
     assert registry.method("plugged").spec.title == "Plugged"
     assert {"mlp", "sage"} <= set(registry.methods)
+
+
+def test_an_option_of_a_method_may_have_the_name_of_one_of_the_family(tmp_path: Path) -> None:
+    """What trains itself takes no option of the loop's objective, so its own of that name stays its own."""
+    (tmp_path / "mine.py").write_text(
+        "from magbench.api import Method, Options, register_method\n\n\n"
+        "class MyOptions(Options):\n    temperature: float = 1.0\n\n\n"
+        '@register_method("mine", families=("retrieval",))\n'
+        'class Mine(Method):\n    Options = MyOptions\n    towers = "pure"\n'
+    )
+    registry = Registry.default()
+    (name,) = registry.add_path(tmp_path / "mine.py")
+    found = compose(f"{name}[temperature=0.5]", registry, registry.protocol("standard@1"), "retrieval")
+    assert found.config == {"training": {}, name: {"temperature": 0.5}}

@@ -28,6 +28,8 @@ OBJECTIVES: dict[str, type[Objective[Any]]] = {
 }
 """Every objective by its family."""
 
+TRAINED = ("encoder", "network")
+"""Kinds that the loop trains: they take the options of the family's objective beside their own."""
 _SHARED = ("lr", "hidden", "layers", "dropout")
 
 
@@ -89,7 +91,8 @@ def compose(
     objective = OBJECTIVES[family]
     pairs = zip(entries, string.parts, strict=True)
     options = [_options(entry, part, protocol.training, objective) for entry, part in pairs]
-    own = {name: options[0].pop(name) for name in objective.Options.model_fields if name in options[0]}
+    trained = entries[0].spec.kind in TRAINED
+    own = {name: options[0].pop(name) for name in objective.Options.model_fields if trained}
     return Composition(string, entries, protocol.training, tuple(options), objective(**own))
 
 
@@ -147,7 +150,7 @@ def _options(entry: MethodEntry, part: Part, training: Training, objective: type
         raise MethodError(
             f"Method {entry.spec.name!r}: {cls.__name__} is registered with kind {kind!r} but is no {base.__name__}."
         )
-    trained = kind in ("encoder", "network")
+    trained = kind in TRAINED
     constants = {**{name: getattr(training, name) for name in _SHARED}, **objective.defaults}
     shared = {name: constants[name] for name in _SHARED if trained and name in cls.Options.model_fields}
     values = {**shared, **entry.spec.defaults, **part.options}
