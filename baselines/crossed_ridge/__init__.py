@@ -97,7 +97,10 @@ class CrossedRidge(Method):
         }
 
     def _centred(self, view: RetrievalView) -> dict[str, Tensor]:
-        return {name: unit_rows(side.x) - self.means[name] for name, side in view.sides.items()}
+        """float64 [M, d_m]; rows of missing items are zero, the mean."""
+        return {
+            name: (unit_rows(side.x) - self.means[name]) * side.observed[:, None] for name, side in view.sides.items()
+        }
 
     def _neighbour_means(self, view: RetrievalView) -> dict[str, tuple[Tensor, Tensor]]:
         """For each side, what its nodes' neighbours have on this side and on the other one, in the mean."""

@@ -18,12 +18,11 @@ from magbench.nn.goma.diagnostics import return_walks
 from magbench.nn.goma.maps import LinearMap
 from magbench.nn.goma.smoothing import limit_steps
 from magbench.specs import Training
+from magbench.train.device import device_of
 from magbench.train.loop import train
-from magbench.train.retrieval import RetrievalObjective
+from magbench.train.retrieval import MOST_PAIRS, RetrievalObjective, on_device
 
-_MOST_PAIRS = 2048
 _ECHO_PAIRS = 256
-_TEMPERATURE = 0.07
 
 
 class GOMAOptions(RetrievalNetworkOptions):
@@ -97,17 +96,18 @@ class GOMANetwork(RetrievalNetwork):
         self._told: dict[str, float] = {}
         self._built: tuple[list[Tensor], CoupledGraph] | None = None
 
-    def prepare(self, view: RetrievalView, training: Training, seed: int) -> None:
+    def prepare(self, view: RetrievalView, training: Training, seed: int, objective: RetrievalObjective) -> None:
         """Fit the map without the graph, unless it is trained with the rest; remember the training pairs."""
-        self._view, self._train = view, view.train
+        self._view, self._train, self._objective = view, view.train, objective
         self._generator = torch.Generator().manual_seed(seed)
         if self.options.map != "frozen" or self.map is None:
             return
         with torch.random.fork_rng():  # the same map, whatever else the options say
             torch.manual_seed(seed)
             self.map.reset()
-            outcome = train(_MapAlone(self.in_dims, self.map), RetrievalObjective(), view, training, (), seed)
+            outcome = train(_MapAlone(self.in_dims, self.map), objective, view, training, (), seed)
         self._told["map.epoch"], self._told["map.val_mrr"] = float(outcome.epoch or 0), float(outcome.value or 0)
+        self.fitted_before = outcome.params or 0
         self.map.requires_grad_(False)
 
     def forward(self, sides: Mapping[str, Side], cross: Mapping[str, Tensor]) -> Embedded:
@@ -128,9 +128,9 @@ class GOMANetwork(RetrievalNetwork):
         """The map's fit, the gate, and the echo: how much of a training pair's other half comes back to it."""
         told = dict(self._told)
         self.eval()
-        device = next((p.device for p in self.parameters()), torch.device("cpu"))
-        sides = {name: _moved(side, device) for name, side in self._view.sides.items()}
-        graph = self._graph(sides, {name: edges.to(device) for name, edges in self._view.cross.items()})
+        device = device_of(self)
+        sides, cross = on_device(self._view.sides, self._view.cross, device)
+        graph = self._graph(sides, cross)
         e = self._vectors(sides)
         out = self.goma(e, graph)
         told["gate.entropy"] = float(out.entropy)
@@ -179,14 +179,10 @@ class GOMANetwork(RetrievalNetwork):
             penalty = own.entropy * entropy
         if own.auxiliary and e[0].requires_grad:
             pairs = self._train
-            if pairs.size(1) > _MOST_PAIRS:
-                pairs = pairs[:, torch.randperm(pairs.size(1), generator=self._generator)[:_MOST_PAIRS]]
+            if pairs.size(1) > MOST_PAIRS:
+                pairs = pairs[:, torch.randperm(pairs.size(1), generator=self._generator)[:MOST_PAIRS]]
             pairs = pairs.to(e[0].device)
             first, second = (functional.normalize(rows[part], dim=1) for rows, part in zip(e, pairs, strict=True))
-            auxiliary = own.auxiliary * info_nce(first, second, _TEMPERATURE, pairs)
+            auxiliary = own.auxiliary * info_nce(first, second, self._objective.options.temperature, pairs)
             penalty = auxiliary if penalty is None else penalty + auxiliary
         return penalty
-
-
-def _moved(side: Side, device: torch.device) -> Side:
-    return Side(side.x.to(device), side.observed.to(device), side.edge_index.to(device))

@@ -28,7 +28,9 @@ class SmoothedRidgeOptions(RidgeOptions):
 
 
 class SmoothedRidge(Method):
-    """H(k + 1) = (1 - alpha) M H(k) + alpha E on both sides stacked, with E the mapped features and M uniform."""
+    """H(k + 1) = (1 - alpha) M H(k) + alpha E on both sides stacked, with E the mapped features and M uniform.
+
+    Missing items are zero rows of E: they send nothing of their own."""
 
     Options = SmoothedRidgeOptions
     towers = "coupled"
@@ -43,7 +45,7 @@ class SmoothedRidge(Method):
 
     def smoothed(self, view: RetrievalView, maps: Maps, steps: int) -> Iterator[dict[str, Tensor]]:
         """H(0) … H(steps) of both sides."""
-        mapped = unit({name: maps[name](side.x).float() for name, side in view.sides.items()})
+        mapped = unit({name: maps[name](side.x).float() * side.observed[:, None] for name, side in view.sides.items()})
         sizes = [len(rows) for rows in mapped.values()]
         graph = CoupledGraph.of_sides(
             sizes, [side.edge_index for side in view.sides.values()], [view.cross[name] for name in view.sides]

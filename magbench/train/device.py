@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager, nullcontext
+from itertools import chain
 
 import torch
+from torch import nn
 
 from magbench.errors import OptionError
 
@@ -25,6 +27,12 @@ def choose_device() -> torch.device:
             f"MAGBENCH_DEVICE={name!r} is no device of this machine; use cpu, or leave it unset."
         ) from error
     return device
+
+
+def device_of(network: nn.Module) -> torch.device:
+    """Where a network lies, by its parameters and buffers; the CPU, if it has neither."""
+    tensors = chain(network.parameters(), network.buffers())
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))
 
 
 def mixed_precision(device: torch.device, wanted: bool) -> AbstractContextManager[object]:

@@ -31,7 +31,7 @@ class Outcome:
         epoch: epoch of the kept checkpoint (``None``: the method has no epochs).
         value: validation value that selected it (``None``: nothing was selected).
         trials: configurations that were compared on validation.
-        params: number of trainable numbers.
+        params: number of fitted parameters, in whatever order they were fitted.
         history: one row a validation: epoch, loss, and the value by the objective's name for it.
         telemetry: means of the regularisers' diagnostics over the training steps.
     """
@@ -86,17 +86,18 @@ def train(
         seed: seeds the generators of the objective, of the mini-batches and of the regularisers.
 
     Raises:
-        MethodError: the loss is not finite.
+        MethodError: the loss is not finite, or there are regularisers and nothing to train.
 
     A network without anything to train is evaluated once.
     """
     if not any(parameter.requires_grad for parameter in network.parameters()):
+        _refuse(regularizers)
         return _untrained(network, objective, view, training)
     groups = objective.parameters(network)
     optimizer = torch.optim.AdamW(groups, lr=training.lr, weight_decay=training.weight_decay)
     steps = objective.epochs(network, view, training, regularizers, seed)
     penalties = [Penalty(regularizer, seed, index) for index, regularizer in enumerate(regularizers)]
-    outcome = Outcome(params=sum(p.numel() for p in network.parameters() if p.requires_grad))
+    outcome = Outcome(params=objective.fitted(network))
     best, best_state, step = -1.0, copy.deepcopy(network.state_dict()), 0
     for epoch in range(1, training.max_epochs + 1):
         losses = []
@@ -119,9 +120,19 @@ def train(
     return outcome
 
 
+def _refuse(regularizers: Sequence[Regularizer]) -> None:
+    if regularizers:
+        names = " and ".join(regularizer.name for regularizer in regularizers)
+        raise MethodError(
+            f"The network has nothing to train with these options, so {names} would change nothing. Leave it out, or"
+            " choose options that train something (for goma: map=trained)."
+        )
+
+
 def _untrained(network: nn.Module, objective: Objective[Any], view: Any, training: Training) -> Outcome:
     value = _value(network, objective, view, training)
-    return Outcome(value=value, params=0, telemetry=objective.telemetry(network, view, training))
+    telemetry = objective.telemetry(network, view, training)
+    return Outcome(value=value, params=objective.fitted(network), telemetry=telemetry)
 
 
 class Penalty:

@@ -99,6 +99,10 @@ class Objective(ABC, Generic[ViewT]):
         parameters: Iterable[Any] = network.parameters()
         return parameters
 
+    def fitted(self, network: Any) -> int:
+        """Number of parameters that fitting sets: those that the loop trains and any that :meth:`build` fitted."""
+        return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+
     @abstractmethod
     def epochs(
         self, network: Any, view: ViewT, training: Training, regularizers: Sequence[Regularizer], seed: int

@@ -26,6 +26,7 @@ from magbench.options import Options
 from magbench.regularizers.base import Context, Regularizer
 from magbench.specs import Training
 from magbench.tasks.views import RetrievalPrediction, RetrievalView, Side
+from magbench.train.device import device_of
 from magbench.train.objective import Objective
 from magbench.train.towers import Embedded, RetrievalNetwork, Towers
 
@@ -87,11 +88,14 @@ class RetrievalObjective(Objective[RetrievalView]):
         if issubclass(cls, Encoder):
             return Towers(cls, in_dims, options)
         network = cls(in_dims, **options.model_dump())
-        network.prepare(view, training, seed)
+        network.prepare(view, training, seed, self)
         return network
 
     def parameters(self, network: RetrievalNetwork) -> list[dict[str, Any]]:
         return network.parameter_groups()
+
+    def fitted(self, network: RetrievalNetwork) -> int:
+        return super().fitted(network) + network.fitted_before
 
     def epochs(
         self,
@@ -146,8 +150,7 @@ class RetrievalObjective(Objective[RetrievalView]):
     @torch.no_grad()
     def encode(self, network: RetrievalNetwork, view: RetrievalView, training: Training) -> Embedded:
         network.eval()
-        device = next(network.parameters(), torch.empty(0)).device
-        embedded: Embedded = network(*on_device(view.sides, view.cross, device))
+        embedded: Embedded = network(*on_device(view.sides, view.cross, device_of(network)))
         return embedded
 
     def validate(self, network: RetrievalNetwork, states: Embedded, view: RetrievalView) -> float:

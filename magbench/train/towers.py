@@ -18,7 +18,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -29,6 +29,9 @@ from magbench.options import Options, parse_options
 from magbench.specs import Training
 from magbench.tasks.views import RetrievalView, Side
 from magbench.train.network import checked
+
+if TYPE_CHECKING:
+    from magbench.train.retrieval import RetrievalObjective
 
 Sides = Mapping[str, Side]
 Cross = Mapping[str, Tensor]
@@ -69,6 +72,8 @@ class RetrievalNetwork(nn.Module, ABC):
 
     Options: ClassVar[type[RetrievalNetworkOptions]] = RetrievalNetworkOptions
     towers: ClassVar[Literal["pure", "coupled"]] = "coupled"
+    fitted_before: int = 0
+    """Number of parameters that :meth:`prepare` fitted and training leaves alone."""
 
     def __init__(self, in_dims: Mapping[str, int], **options: Any) -> None:
         super().__init__()
@@ -83,8 +88,14 @@ class RetrievalNetwork(nn.Module, ABC):
         as its ``edge_index`` is the same object.
         """
 
-    def prepare(self, view: RetrievalView, training: Training, seed: int) -> None:  # nothing, by default
-        """Called once on the CPU before training, with the global generator seeded: fit what is not trained on."""
+    def prepare(  # nothing, by default
+        self, view: RetrievalView, training: Training, seed: int, objective: RetrievalObjective
+    ) -> None:
+        """Called once on the CPU before training, with the global generator seeded: fit what is not trained on.
+
+        ``objective`` is what is trained for afterwards; its options have the temperature. Say in ``fitted_before`` how
+        many parameters were fitted.
+        """
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Parameters for the optimiser; a group may have an ``lr`` and a ``weight_decay`` of its own."""

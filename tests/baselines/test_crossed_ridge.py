@@ -46,7 +46,7 @@ def test_scores_are_the_mean_of_two_cosines() -> None:
     x, parts = {}, {}
     for (name, side), own in zip(view.sides.items(), view.train, strict=True):
         unit = functional.normalize(side.x.double(), dim=1)
-        x[name] = unit - unit[own].mean(0)
+        x[name] = (unit - unit[own].mean(0)) * side.observed[:, None]
     train = dict(zip(view.sides, view.train, strict=True))
     for name, other in (("text", "image"), ("image", "text")):
         rows = []

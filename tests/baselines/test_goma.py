@@ -13,11 +13,13 @@ from pathlib import Path
 import pytest
 import torch
 from magbench.baselines.goma import GOMANetwork
+from magbench.baselines.linear_infonce import LinearInfoNCE
 from small import short_training, small_retrieval_view
 from torch.nn import functional
 
 import magbench
 from magbench.errors import MethodError
+from magbench.nn.contrastive import info_nce
 from magbench.nn.goma import GOMA, CoupledGraph
 from magbench.registry import Registry
 from magbench.tasks.views import RetrievalView
@@ -69,7 +71,7 @@ def test_fixed_is_the_map_and_the_library_and_nothing_to_train(view: RetrievalVi
     """Step k of the frozen map, smoothed by :mod:`magbench.nn.goma` alone; step 0 is the map itself."""
     for step in (0, 1, 3):
         method = fitted(view, readout="fixed", step=step)
-        assert (method.outcome.params, method.outcome.epoch) == (0, None)
+        assert method.outcome.epoch is None
         linear = method.network.map.eval()
         sides = list(view.sides.values())
         with torch.no_grad():
@@ -91,10 +93,22 @@ def test_the_frozen_map_is_the_same_whatever_follows(view: RetrievalView) -> Non
 
 
 def test_what_learns(view: RetrievalView) -> None:
-    """Frozen: the gate or the operator alone; trained: the map, too. The global vector has its learning rate."""
-    counts = {name: fitted(view, 1, readout="global", **{"map": name}).outcome.params for name in ("frozen", "trained")}
-    assert counts["frozen"] == 7
-    assert counts["trained"] == 7 + (12 + 1) * 16 + (8 + 1) * 16
+    """Frozen: the gate or the operator alone; trained: the map, too. Both fit the map, and it counts as it does alone.
+
+    The global vector has its learning rate.
+    """
+    linear = (12 + 1) * 16 + (8 + 1) * 16
+    methods = {name: fitted(view, 1, readout="global", **{"map": name}) for name in ("frozen", "trained")}
+    trained = {
+        name: sum(part.numel() for part in method.network.parameters() if part.requires_grad)
+        for name, method in methods.items()
+    }
+    assert trained == {"frozen": 7, "trained": 7 + linear}
+    assert [method.outcome.params for method in methods.values()] == [7 + linear] * 2
+    assert fitted(view, 1, readout="fixed").outcome.params == linear
+    alone = EncoderMethod(LinearInfoNCE, short_training(1), (), RetrievalObjective(), hidden=16)
+    alone.fit(view, seed=0)
+    assert alone.outcome.params == linear
     network = fitted(view, 1, readout="global", global_lr=0.2).network
     assert [group.get("lr") for group in network.parameter_groups()] == [0.2]
 
@@ -142,14 +156,48 @@ def test_features_of_one_width_need_no_map(view: RetrievalView) -> None:
 
 
 def test_it_composes_with_a_regulariser(view: RetrievalView) -> None:
-    registry = Registry.default()
-    protocol = registry.protocol("quickstart@1").model_copy(update={"training": short_training(2)})
-    composed = compose("goma[map=trained]+geometric_consistency[warmup=0]", registry, protocol, "retrieval")
-    assert composed.entries[0].spec.reimplementation
-    method = composed.build()
+    assert Registry.default().method("goma").spec.reimplementation
+    method = composed("goma[map=trained]+geometric_consistency[warmup=0]", 2)
     method.fit(view, seed=0)
     assert any(name.startswith("geometric_consistency.") for name in method.outcome.telemetry)
     assert method.towers == "coupled"
+
+
+def composed(text: str, epochs: int = 4) -> EncoderMethod:
+    registry = Registry.default()
+    protocol = registry.protocol("quickstart@1").model_copy(update={"training": short_training(epochs)})
+    method = compose(text, registry, protocol, "retrieval").build()
+    assert isinstance(method, EncoderMethod)
+    return method
+
+
+def test_the_temperature_reaches_the_frozen_map_and_the_auxiliary_loss(view: RetrievalView) -> None:
+    maps = {}
+    for temperature in (0.07, 0.5):
+        frozen = composed(f"goma[readout=fixed,temperature={temperature}]")
+        alone = composed(f"linear_infonce[temperature={temperature}]")
+        for method in (frozen, alone):
+            method.fit(view, seed=0)
+        maps[temperature] = frozen.network.map.maps[0].weight
+        assert frozen.outcome.telemetry["map.val_mrr"] == pytest.approx(alone.outcome.value, abs=0.15)
+    assert not torch.equal(maps[0.07], maps[0.5])
+    penalties = []
+    for temperature in (0.07, 0.5):
+        method = composed(f"goma[map=trained,auxiliary=1,dropout=0,temperature={temperature}]", 1)
+        method.fit(view, seed=0)
+        network = method.network.train()
+        with torch.random.fork_rng():
+            states = network(view.sides, view.cross)
+            rows = [functional.normalize(z[own], dim=1) for z, own in zip(states.z.values(), view.train, strict=True)]
+        penalties.append((states.penalty, info_nce(*rows, temperature, view.train)))
+    assert all(torch.allclose(found, wanted, atol=1e-5) for found, wanted in penalties)
+    assert abs(penalties[0][0] - penalties[1][0]) > 0.1
+
+
+@pytest.mark.parametrize("host", ["goma[readout=fixed]", "goma[readout=limit]"])
+def test_a_regulariser_of_nothing_is_refused(host: str, view: RetrievalView) -> None:
+    with pytest.raises(MethodError, match=r"nothing to train .* so optimag would change nothing.*map=trained"):
+        composed(f"{host}+optimag").fit(view, seed=0)
 
 
 def cosines(view: RetrievalView) -> dict[str, list[list[float]]]:

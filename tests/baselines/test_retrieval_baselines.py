@@ -120,6 +120,23 @@ def test_graph_without_edges(name: str) -> None:
     assert all(np.isfinite(rows).all() for rows in embeddings(name, bare).values())
 
 
+@pytest.mark.parametrize("name", ["smoothed_ridge[K=2]", "crossed_ridge[own=[1],other=[1]]", "goma[readout=uniform]"])
+def test_a_missing_item_sends_nothing(name: str) -> None:
+    """Its row says that nothing is known of it, so what stands there reaches no other item."""
+    view = view_of(name)
+    assert not view.sides["image"].observed.all()
+    sides = {
+        part: replace(side, x=torch.where(side.observed[:, None], side.x, torch.ones_like(side.x).cumsum(1)))
+        for part, side in view.sides.items()
+    }
+    method, other = fitted(name, view), fitted(name, replace(view, sides=sides))
+    after = other.predict(replace(view, sides=sides)).embeddings
+    assert all(np.array_equal(rows, after[part]) for part, rows in method.predict(view).embeddings.items())
+    if name.startswith("smoothed"):
+        start = next(method.smoothed(view, method.maps, 0))["image"]
+        assert torch.equal(start.any(1), view.sides["image"].observed)
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_same_seed_same_bytes(name: str) -> None:
     view = view_of(name)

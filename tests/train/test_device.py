@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from magbench.errors import OptionError
-from magbench.train.device import choose_device, mixed_precision
+from magbench.train.device import choose_device, device_of, mixed_precision
 
 
 def test_the_variable_decides(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,3 +29,9 @@ def test_a_cpu_keeps_full_precision() -> None:
     x = torch.randn(4, 4)
     with mixed_precision(torch.device("cpu"), True):
         assert (x @ x).dtype == torch.float32
+
+
+def test_a_network_lies_where_its_parameters_or_buffers_do() -> None:
+    assert device_of(nn.Linear(2, 2, device="meta")).type == "meta"
+    assert device_of(nn.BatchNorm1d(2, affine=False, device="meta")).type == "meta"
+    assert device_of(nn.ReLU()).type == "cpu"

@@ -25,7 +25,7 @@ from magbench.tasks.views import RetrievalView
 from magbench.train import retrieval
 from magbench.train.method import EncoderMethod
 from magbench.train.retrieval import RetrievalObjective, pair_mrr
-from magbench.train.towers import Embedded, RetrievalNetwork, RetrievalNetworkOptions
+from magbench.train.towers import Embedded, PureNetwork, RetrievalNetwork, RetrievalNetworkOptions
 
 ENCODERS = [MLP, GCN, SAGE, GAT]
 
@@ -182,8 +182,8 @@ class Own(RetrievalNetwork):
         self.maps = nn.ModuleDict({name: nn.Linear(dim, self.options.width) for name, dim in in_dims.items()})
         self.scale = nn.Parameter(torch.ones(()))
 
-    def prepare(self, view, training, seed) -> None:
-        self.prepared = (view.task, training.max_epochs, seed)
+    def prepare(self, view, training, seed, objective) -> None:
+        self.prepared = (view.task, training.max_epochs, seed, objective.options.temperature)
 
     def parameter_groups(self):
         return [{"params": list(self.maps.parameters())}, {"params": [self.scale], "lr": 0.0, "weight_decay": 0.0}]
@@ -202,7 +202,7 @@ class Own(RetrievalNetwork):
 
 def test_a_network_of_ones_own(view: RetrievalView) -> None:
     method = fitted(view, cls=Own)
-    assert method.towers == "coupled" and method.network.prepared == (view.task, 3, 0)
+    assert method.towers == "coupled" and method.network.prepared == (view.task, 3, 0, 0.07)
     assert method.outcome.telemetry == {"scale": 1.0}
     plain = as_bytes(method, view)
     assert as_bytes(fitted(view, cls=Own), view) == plain
@@ -210,3 +210,25 @@ def test_a_network_of_ones_own(view: RetrievalView) -> None:
     assert as_bytes(fitted(view, DAGR(lam=1.0, warmup=0), cls=Own), view) != plain
     without = replace(view, cross={name: edges[:, :0] for name, edges in view.cross.items()})
     assert as_bytes(method, without) != plain
+
+
+class Projection(PureNetwork):
+    """One draw that is never trained: buffers and no parameters."""
+
+    def __init__(self, in_dims, **options) -> None:
+        super().__init__(in_dims, **options)
+        for name, dim in in_dims.items():
+            self.register_buffer(name, torch.randn(dim, 4))
+
+    def embed(self, modality, side):
+        rows = side.x @ getattr(self, modality)
+        return rows, rows
+
+
+def test_a_network_of_buffers_gets_the_sides_where_it_lies(view: RetrievalView) -> None:
+    """Another device stands in for a GPU: one where a product with a tensor of the CPU fails as well."""
+    objective, training = RetrievalObjective(), short_training(1)
+    network = Projection({name: side.x.size(1) for name, side in view.sides.items()})
+    assert fitted(view, cls=Projection).outcome.params == 0
+    states = objective.encode(network.to("meta"), view, training)
+    assert {rows.device.type for rows in states.embeddings.values()} == {"meta"}
