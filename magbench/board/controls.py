@@ -119,7 +119,6 @@ def controls_of(section: Sequence[ReportCell], beside: Sequence[ReportCell]) -> 
         rng=np.random.default_rng(0),
         confidence=1 - ALPHA,
     )
-    table = table[table[PLAIN].notna()]
     run = {_control(cell) for cell in controls}
     names = tuple(name for name in CONTROLS if name in MAIN or name in run)
     parts = tuple(dict.fromkeys(part for cell in own for part in cell.parts))

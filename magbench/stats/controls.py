@@ -61,7 +61,7 @@ def control_table(
     confidence: float = 0.95,
     higher_is_better: bool = True,
 ) -> pd.DataFrame:
-    """One row a task and method: its score, those under each control, and its content gain.
+    """One row a task and method that has a score: this one, those under each control, and its content gain.
 
     Args:
         frame: results frame of tasks and of their controls.
@@ -83,6 +83,7 @@ def control_table(
         RecordError: for a missing column, NaN, a cell that stands twice, or items that do not average to the scores.
     """
     frame = _by_control(check_scores(frame[frame["metric"] == metric]))
+    frame = frame[frame.groupby(_KEY)["control"].transform(lambda controls: (controls == PLAIN).any()).astype(bool)]
     table = frame[_KEY].drop_duplicates(ignore_index=True)
     for name in (PLAIN, *CONTROLS):
         own = summarise(frame[frame["control"] == name], design="fixed")

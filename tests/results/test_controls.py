@@ -38,7 +38,7 @@ def test_a_coupled_row_is_withheld_until_its_control_is_run(runs: Path, lab: Lab
     assert len(reasons) == 1 and "smoothed_ridge on retrieval/toy@1 is not shown" in reasons[0]
     assert len(cells) - len(kept) == 2
     table = controls_of(cells, "recall@1").set_index("method")
-    assert table["plain"].notna().to_dict() == {"ridge": True, "smoothed_ridge": False}
+    assert table["plain"].notna().to_dict() == {"ridge": True}
     shown = lab.call("results", "ls", "--runs", runs)
     assert shown.code == 0
     assert "beside controls" in shown.out and "24 candidates" in shown.out

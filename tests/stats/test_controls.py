@@ -107,8 +107,12 @@ def test_other_options_are_other_tasks() -> None:
             {"retrieval/toy[control=random]@1": "retrieval/toy[pool=all,control=random]@1"}
         )
     found = control_table(scores, metric="recall@1", items=items, rng=np.random.default_rng(0))
-    assert found["task"].tolist() == ["retrieval/toy@1"] * 3 + ["retrieval/toy[pool=all]@1"]
-    assert found["random"].isna().tolist() == [True, True, True, False]
+    assert found["task"].tolist() == ["retrieval/toy@1"] * 3 and found["random"].isna().all()
+    own = scores[scores["task"] == "retrieval/toy@1"].assign(task="retrieval/toy[pool=all]@1")
+    both = pd.concat([scores, own], ignore_index=True)
+    found = control_table(both, metric="recall@1", items=items, rng=np.random.default_rng(0))
+    assert found["task"].tolist() == ["retrieval/toy@1"] * 3 + ["retrieval/toy[pool=all]@1"] * 3
+    assert found["random"].notna().tolist() == [False] * 3 + [True, False, False]
 
 
 @pytest.mark.parametrize(
