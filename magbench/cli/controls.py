@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def show_controls(cells: Sequence[Cell], metric: str | None) -> None:
-    """Print a table of controls for each retrieval task that has any, and what is not shown (to the error stream)."""
+    """Print scores beside controls where a protocol's retrieval has any, and (to the error stream) what is not shown."""
     from magbench.cli.output import print_table
     from magbench.results.controls import fit_to_show
 

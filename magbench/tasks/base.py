@@ -63,7 +63,10 @@ class Task(ABC):
 
     @abstractmethod
     def draw(self, mag: MAG, seed: int) -> str:
-        """sha256 (hex) of everything this task draws for ``seed``: split, negatives, candidates."""
+        """sha256 (hex) of what this task draws for ``seed``: split, negatives, candidates, a control's places and edges.
+
+        Not what follows from the seed by one call each: the order of rows and noise in place of features.
+        """
 
     def parts(self, mag: MAG, seed: int) -> Parts | None:
         """What is trained on and what is tested, nodes or edges; None for a task that divides neither."""
