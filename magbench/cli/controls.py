@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def show_controls(cells: Sequence[Cell], metric: str | None) -> None:
-    """Print scores beside controls where a protocol's retrieval has any, and (to the error stream) what is not shown."""
+    """Print scores beside controls where a protocol's retrieval has any, and to stderr what is not shown."""
     from magbench.cli.output import print_table
     from magbench.results.controls import fit_to_show
 

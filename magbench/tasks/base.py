@@ -63,7 +63,7 @@ class Task(ABC):
 
     @abstractmethod
     def draw(self, mag: MAG, seed: int) -> str:
-        """sha256 (hex) of what this task draws for ``seed``: split, negatives, candidates, a control's places and edges.
+        """sha256 (hex) of what this task draws for ``seed``: split, negatives, candidates, a control's edges.
 
         Not what follows from the seed by one call each: the order of rows and noise in place of features.
         """
