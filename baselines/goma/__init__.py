@@ -16,7 +16,9 @@ from magbench.nn.contrastive import info_nce
 from magbench.nn.goma import GOMA, CoupledGraph
 from magbench.nn.goma.diagnostics import return_walks
 from magbench.nn.goma.maps import LinearMap
+from magbench.nn.goma.module import Run
 from magbench.nn.goma.smoothing import limit_steps
+from magbench.nn.kept import Kept
 from magbench.specs import Training
 from magbench.train.device import device_of
 from magbench.train.loop import train
@@ -94,7 +96,9 @@ class GOMANetwork(RetrievalNetwork):
         settings["steps"] = max(own.steps, own.step) if own.readout == "fixed" else own.steps
         self.goma = GOMA(own.hidden if self.map else widths[0], readout=readout, **settings)
         self._told: dict[str, float] = {}
-        self._built: tuple[list[Tensor], CoupledGraph] | None = None
+        self._built: Kept[CoupledGraph] = Kept()
+        self._mapped: Kept[tuple[Tensor, Tensor]] = Kept()
+        self._smoothed: Kept[Run] = Kept()
 
     def prepare(self, view: RetrievalView, training: Training, seed: int, objective: RetrievalObjective) -> None:
         """Fit the map without the graph, unless it is trained with the rest; remember the training pairs."""
@@ -112,7 +116,7 @@ class GOMANetwork(RetrievalNetwork):
 
     def forward(self, sides: Mapping[str, Side], cross: Mapping[str, Tensor]) -> Embedded:
         e = self._vectors(sides)
-        out = self.goma(e, self._graph(sides, cross))
+        out = self.goma.read(self._run(e, self._graph(sides, cross)))
         embeddings = dict(zip(sides, out.embeddings, strict=True))
         z = dict(zip(sides, e, strict=True)) if e[0].requires_grad else embeddings
         return Embedded(z, embeddings, self._penalty(e, out.entropy))
@@ -131,44 +135,56 @@ class GOMANetwork(RetrievalNetwork):
         device = device_of(self)
         sides, cross = on_device(self._view.sides, self._view.cross, device)
         graph = self._graph(sides, cross)
-        e = self._vectors(sides)
-        out = self.goma(e, graph)
+        run = self._run(self._vectors(sides), graph)
+        out = self.goma.read(run)
         told["gate.entropy"] = float(out.entropy)
-        values = self.goma.operator(functional.normalize(torch.cat(list(e)), dim=1), graph)
         pairs = self._train[:, :_ECHO_PAIRS].to(device)
         if out.weights is None:
-            depths = [(1.0, limit_steps(self.options.alpha, e[0].dtype))]
+            depths = [(1.0, limit_steps(self.options.alpha, run.e.dtype))]
         else:
             depths = [(float(share), k) for k, share in enumerate(out.weights.mean(0))]
             told.update({f"gate.{k}": share for share, k in depths})
-        walks = [(share, return_walks(values, graph, self.options.alpha, k, pairs)) for share, k in depths if share]
-        told["echo.own"] = sum(share * own for share, (own, _) in walks)
-        told["echo.other"] = sum(share * other for share, (_, other) in walks)
+        every = list(return_walks(run.values, graph, self.options.alpha, depths[-1][1], pairs))
+        walks = [(share, *every[k]) for share, k in depths if share]
+        told["echo.own"] = sum(share * own for share, own, _ in walks)
+        told["echo.other"] = sum(share * other for share, _, other in walks)
         return told
 
     def _vectors(self, sides: Mapping[str, Side]) -> tuple[Tensor, Tensor]:
+        """What is smoothed; made once for as long as the features and a map that does not learn are the same."""
         first, second = sides.values()
-        if self.map is None:
-            return first.x * first.observed[:, None], second.x * second.observed[:, None]
-        if self.options.map == "frozen":
-            self.map.eval()
-        return self.map(0, first.x, first.observed), self.map(1, second.x, second.observed)
+        linear = self.map
+
+        def mapped() -> tuple[Tensor, Tensor]:
+            if linear is None:
+                return first.x * first.observed[:, None], second.x * second.observed[:, None]
+            return linear(0, first.x, first.observed), linear(1, second.x, second.observed)
+
+        if self.options.map == "trained":
+            return mapped()
+        constants = [] if linear is None else list(linear.eval().parameters())
+        return self._mapped([first.x, first.observed, second.x, second.observed, *constants], mapped)
+
+    def _run(self, e: tuple[Tensor, Tensor], graph: CoupledGraph) -> Run:
+        """The smoothing of ``e``; run once for as long as nothing in it learns and it is the same."""
+        if self.options.map == "trained" or self.options.operator == "learned":
+            return self.goma.run(e, graph)
+        return self._smoothed([*e, graph.source], lambda: self.goma.run(e, graph))
 
     def _graph(self, sides: Mapping[str, Side], cross: Mapping[str, Tensor]) -> CoupledGraph:
         """Built once for as long as the edges are the same."""
         within, across = [side.edge_index for side in sides.values()], [cross[name] for name in sides]
-        edges, built = within + across, self._built
-        if built is not None and all(a is b or torch.equal(a, b) for a, b in zip(built[0], edges, strict=True)):
-            return built[1]
-        graph = CoupledGraph.of_sides(
-            [len(side) for side in sides.values()],
-            within,
-            across if self.options.coupled else None,
-            pairs=self._train if self.options.shortcuts else None,
-            shortcuts=self.options.shortcuts,
-        ).to(within[0].device)
-        self._built = edges, graph
-        return graph
+        sizes, shortcuts = [len(side) for side in sides.values()], self.options.shortcuts
+        return self._built(
+            [*within, *across, *(side.observed for side in sides.values())],  # which tell the sizes
+            lambda: CoupledGraph.of_sides(
+                sizes,
+                within,
+                across if self.options.coupled else None,
+                pairs=self._train if shortcuts else None,
+                shortcuts=shortcuts,
+            ).to(within[0].device),
+        )
 
     def _penalty(self, e: tuple[Tensor, Tensor], entropy: Tensor) -> Tensor | None:
         """Of a training step: on the readout's entropy, and the map's own InfoNCE on a draw of the training pairs."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field
@@ -13,6 +13,7 @@ from magbench.api import Method, RetrievalPrediction, RetrievalView
 from magbench.nn.goma.graph import CoupledGraph
 from magbench.nn.goma.operators import Uniform
 from magbench.nn.goma.smoothing import propagate
+from magbench.nn.kept import Kept
 from magbench.train.alignment import Maps, RidgeOptions, ridge_maps
 from magbench.train.pure import select, unit
 from magbench.train.retrieval import prediction
@@ -35,6 +36,10 @@ class SmoothedRidge(Method):
     Options = SmoothedRidgeOptions
     towers = "coupled"
 
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._kept: Kept[tuple[CoupledGraph, Tensor]] = Kept()
+
     def fit(self, view: RetrievalView, *, seed: int) -> None:
         self.steps, self.maps = select(self._candidates(view), view, self.outcome)
         self.outcome.params = sum(part.weight.numel() for part in self.maps.values() if part.weight is not None)
@@ -47,14 +52,22 @@ class SmoothedRidge(Method):
         """H(0) … H(steps) of both sides."""
         mapped = unit({name: maps[name](side.x).float() * side.observed[:, None] for name, side in view.sides.items()})
         sizes = [len(rows) for rows in mapped.values()]
-        graph = CoupledGraph.of_sides(
-            sizes, [side.edge_index for side in view.sides.values()], [view.cross[name] for name in view.sides]
-        )
         h = e = torch.cat(list(mapped.values()))
-        values = Uniform(coupling=self.options.coupling)(e, graph)
+        graph, values = self._operator(view, e)
         for step in range(steps + 1):
             h = propagate(graph, values, h, e, self.options.alpha) if step else h
             yield dict(zip(mapped, h.split(sizes), strict=True))
+
+    def _operator(self, view: RetrievalView, e: Tensor) -> tuple[CoupledGraph, Tensor]:
+        """M, made once for as long as the edges are the same."""
+        within, across = [side.edge_index for side in view.sides.values()], [view.cross[name] for name in view.sides]
+
+        def made() -> tuple[CoupledGraph, Tensor]:
+            graph = CoupledGraph.of_sides([len(side) for side in view.sides.values()], within, across)
+            return graph, Uniform(coupling=self.options.coupling)(e, graph)
+
+        sizes = [side.observed for side in view.sides.values()]
+        return self._kept([*within, *across, *sizes], made)
 
     def _candidates(self, view: RetrievalView) -> Iterator[tuple[tuple[int, Maps], dict[str, Tensor]]]:
         tried = (1, 2, 4) if self.options.K == "auto" else (self.options.K,)

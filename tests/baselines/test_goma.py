@@ -20,7 +20,9 @@ from torch.nn import functional
 import magbench
 from magbench.errors import MethodError
 from magbench.nn.contrastive import info_nce
-from magbench.nn.goma import GOMA, CoupledGraph
+from magbench.nn.goma import GOMA, CoupledGraph, diagnostics, smoothing
+from magbench.nn.goma.smoothing import limit_steps
+from magbench.nn.kept import Kept
 from magbench.registry import Registry
 from magbench.tasks.views import RetrievalView
 from magbench.train.compose import compose
@@ -161,6 +163,49 @@ def test_it_composes_with_a_regulariser(view: RetrievalView) -> None:
     method.fit(view, seed=0)
     assert any(name.startswith("geometric_consistency.") for name in method.outcome.telemetry)
     assert method.towers == "coupled"
+
+
+@pytest.mark.parametrize("readout", ["node", "global", "limit"])
+def test_constants_are_made_once_and_again_for_other_features(readout: str, view: RetrievalView, monkeypatch) -> None:
+    """With a frozen map no step smooths again, however many there are; features that changed do, also in place."""
+    calls = []
+    plain = smoothing.propagate
+    monkeypatch.setattr(smoothing, "propagate", lambda *args, **options: calls.append(1) or plain(*args, **options))
+    counts = []
+    for epochs in (1, 6):
+        calls.clear()
+        method = fitted(view, epochs, readout=readout, steps=4)
+        method.predict(view)
+        counts.append(len(calls))
+    once = limit_steps(0.2, torch.float32) if readout == "limit" else 4
+    assert counts == [once, once]
+    text = next(iter(view.sides))
+    side = replace(view.sides[text], x=view.sides[text].x.clone())
+    other = replace(view, sides={**view.sides, text: side})
+    calls.clear()
+    assert all(torch.equal(*parts) for parts in zip(embedded(method, view), embedded(method, other), strict=True))
+    side.x[0] = -side.x[1]
+    changed = embedded(method, other)
+    assert len(calls) == once
+    method.network._mapped, method.network._smoothed = Kept(), Kept()
+    assert all(torch.equal(*parts) for parts in zip(changed, embedded(method, other), strict=True))
+    assert not torch.equal(changed[0], embedded(method, view)[0])
+
+
+@pytest.mark.parametrize("options", VARIANTS, ids=str)
+def test_what_does_not_fit_is_made_again_and_is_the_same(options: dict, view: RetrievalView, monkeypatch) -> None:
+    kept = embedded(fitted(view, 2, **options), view)
+    monkeypatch.setattr(smoothing, "KEEP_BYTES", 0)
+    again = embedded(fitted(view, 2, **options), view)
+    assert all(torch.equal(*parts) for parts in zip(kept, again, strict=True))
+
+
+def test_the_echo_of_all_steps_is_told_by_one_run(view: RetrievalView, monkeypatch) -> None:
+    method = fitted(view, 1, readout="uniform", steps=6)
+    told, calls, plain = method.outcome.telemetry, [], diagnostics.propagate
+    monkeypatch.setattr(diagnostics, "propagate", lambda *args: calls.append(1) or plain(*args))
+    assert method.network.telemetry() == told
+    assert len(calls) == 6
 
 
 def composed(text: str, epochs: int = 4) -> EncoderMethod:

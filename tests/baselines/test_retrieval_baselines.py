@@ -24,6 +24,7 @@ from torch.nn import functional
 import magbench
 from magbench.errors import MethodError
 from magbench.method_string import parse_method
+from magbench.nn.goma import CoupledGraph
 from magbench.registry import Registry
 from magbench.specs import Protocol
 from magbench.tasks.views import RetrievalView
@@ -135,6 +136,20 @@ def test_a_missing_item_sends_nothing(name: str) -> None:
     if name.startswith("smoothed"):
         start = next(method.smoothed(view, method.maps, 0))["image"]
         assert torch.equal(start.any(1), view.sides["image"].observed)
+
+
+def test_smoothed_ridge_makes_its_graph_once_a_view(monkeypatch) -> None:
+    view, made, plain = small_retrieval_view(), [], CoupledGraph.of_sides
+    monkeypatch.setattr(CoupledGraph, "of_sides", lambda *args, **options: made.append(1) or plain(*args, **options))
+    method = fitted("smoothed_ridge", view)
+    side = view.sides["image"]
+    other = replace(view, sides={**view.sides, "image": replace(side, x=side.x.flip(0))})
+    before, after = as_bytes(method, view), as_bytes(method, other)
+    assert before != after and as_bytes(method, view) == before
+    assert len(made) == 1
+    bare = replace(view, sides={**view.sides, "image": replace(side, edge_index=side.edge_index[:, :0])})
+    assert as_bytes(method, bare) != before and as_bytes(method, view) == before
+    assert len(made) == 3
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -7,6 +7,7 @@ neighbour (i_v <- j <- i_t): :func:`return_walks` measures that echo.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -67,10 +68,10 @@ def steps(trajectory: Trajectory, pairs: Tensor) -> list[Step]:
 @torch.no_grad()
 def return_walks(
     values: Tensor, graph: CoupledGraph, alpha: float, num_steps: int, pairs: Tensor
-) -> tuple[float, float]:
-    """Mean weight of the second half of a pair, and of another pair's, in H(K) of its first half.
+) -> Iterator[tuple[float, float]]:
+    """Mean weight of the second half of a pair, and of another pair's, in H(k) of its first half, for k = 0 … K.
 
-    H(K) = P E with the kernel P = alpha sum_{k < K} ((1 - alpha) M)^k + ((1 - alpha) M)^K; the first number is the mean
+    H(k) = P E with the kernel P = alpha sum_{l < k} ((1 - alpha) M)^l + ((1 - alpha) M)^k; the first number is the mean
     diagonal of P's cross block over the pairs, the second the mean of all other entries of their columns.
 
     Args:
@@ -84,13 +85,12 @@ def return_walks(
     e = values.new_zeros(graph.num_nodes, pairs.size(1))
     columns = torch.arange(pairs.size(1), device=e.device)
     e[second, columns] = 1
-    state = e
-    for _ in range(num_steps):
-        state = propagate(graph, values, state, e, alpha)
-    own = float(state[first, columns].mean())
-    total = float(state[: graph.sizes[0]].sum())
-    others = graph.sizes[0] * pairs.size(1) - pairs.size(1)
-    return own, (total - own * pairs.size(1)) / max(1, others)
+    state, others = e, graph.sizes[0] * pairs.size(1) - pairs.size(1)
+    for k in range(num_steps + 1):
+        state = propagate(graph, values, state, e, alpha) if k else state
+        own = float(state[first, columns].mean())
+        total = float(state[: graph.sizes[0]].sum())
+        yield own, (total - own * pairs.size(1)) / max(1, others)
 
 
 def isolated(graph: CoupledGraph) -> Tensor:

@@ -73,7 +73,7 @@ class CoupledGraph:
             within: for each side int64 [2, E_p], source and target on it; a direction not given is not travelled.
             across: for each side int64 [2, C_p], source on the other side, target on this one; None: uncoupled.
             pairs: int64 [2, P], rows of the first and the second side that are one node, as far as they are known:
-                no edge across joins them.
+                no edge across joins them. A row may be in several.
             shortcuts: join them nevertheless, in both directions, by edges of the kind ``OWN``.
 
         Raises:
@@ -93,17 +93,14 @@ class CoupledGraph:
             keep = source != target
             keys.append(_keys(source[keep] + start[p], target[keep] + start[p], WITHIN, total))
         own = np.empty((2, 0), np.int64) if pairs is None else np.stack(_ends("pairs", pairs, first, second))
-        other_half = np.full(total, -1)
-        other_half[own[0]], other_half[own[1] + first] = own[1] + first, own[0]
+        halves = (own[0], own[1] + first), (own[1] + first, own[0])
         for p, edges in enumerate(across or ()):
             source, target = _ends(f"across[{p}]", edges, sizes[1 - p], sizes[p])
-            source, target = source + start[1 - p], target + start[p]
-            keep = other_half[target] != source
-            keys.append(_keys(source[keep], target[keep], ACROSS, total))
+            keys.append(_keys(source + start[1 - p], target + start[p], ACROSS, total))
         if shortcuts:
-            for source, target in ((own[0], own[1] + first), (own[1] + first, own[0])):
-                keys.append(_keys(source, target, OWN, total))
-        return cls._of_keys((first, second), _sorted_once(np.concatenate(keys)), total)
+            keys.extend(_keys(source, target, OWN, total) for source, target in halves)
+        dropped = np.concatenate([_keys(source, target, ACROSS, total) for source, target in halves])
+        return cls._of_keys((first, second), _without(_sorted_once(np.concatenate(keys)), dropped), total)
 
     @classmethod
     def of_nodes(
@@ -211,3 +208,11 @@ def _sorted_once(keys: np.ndarray) -> np.ndarray:
     new = np.ones(len(keys), bool)
     new[1:] = keys[1:] != keys[:-1]
     return keys[new]
+
+
+def _without(keys: np.ndarray, dropped: np.ndarray) -> np.ndarray:
+    """``keys``, ascending and each once, without those that are in ``dropped``."""
+    place = np.searchsorted(keys, dropped)
+    inside = place < len(keys)
+    place = place[inside]
+    return np.delete(keys, place[keys[place] == dropped[inside]])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -33,6 +33,23 @@ class Smoothed:
     embeddings: tuple[Tensor, Tensor]
     weights: Tensor | None
     entropy: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """The smoothing without the readout. Where neither the vectors nor the operator learn, one serves every step.
+
+    Attributes:
+        e: E, float [N, d], unit rows.
+        values: float [E], the entries of M.
+        graph: its rows.
+        states: H(0) … H(K), or H(inf) float [N, d] for the readout ``limit``.
+    """
+
+    e: Tensor
+    values: Tensor
+    graph: CoupledGraph
+    states: Trajectory | Tensor
 
 
 class GOMA(nn.Module):
@@ -107,20 +124,27 @@ class GOMA(nn.Module):
         Raises:
             MethodError: sides of another size or width, or values that are not finite.
         """
+        return self.read(self.run(x, graph))
+
+    def run(self, x: Sequence[Tensor], graph: CoupledGraph) -> Run:
+        """E, M and the states; the arguments and errors are those of a call."""
         self._check(x, graph)
         e = functional.normalize(torch.cat(list(x)), dim=1)
         values = self.operator(e, graph)
-        weights: Tensor | None = None
         if self.readout is None:
-            states = limit(e, values, graph, self.alpha)
-        else:
-            deep = e.requires_grad or values.requires_grad
-            every = keep_every(e, self.readout.steps, deep=deep and torch.is_grad_enabled())
-            run = Trajectory(e, values, graph, self.alpha, self.readout.steps, every)
-            weights = self.readout(run, graph)
-            states = mix(e, values, weights, run)
+            return Run(e, values, graph, limit(e, values, graph, self.alpha))
+        deep = e.requires_grad or values.requires_grad
+        every = keep_every(e, self.readout.steps, deep=deep and torch.is_grad_enabled())
+        return Run(e, values, graph, Trajectory(e, values, graph, self.alpha, self.readout.steps, every))
+
+    def read(self, run: Run) -> Smoothed:
+        """The readout of a run."""
+        states, weights = run.states, None
+        if isinstance(states, Trajectory):
+            weights = cast(Readout, self.readout)(states, run.graph)
+            states = mix(run.e, run.values, weights, states)
         return Smoothed(
-            graph.sides(functional.normalize(states, dim=1)),
+            run.graph.sides(functional.normalize(states, dim=1)),
             weights,
             states.new_zeros(()) if weights is None else entropy(weights),
         )

@@ -85,7 +85,9 @@ class Node(Readout):
         self.logits = nn.Parameter(_first_step_logits(steps, first_step).repeat(2, 1))
 
     def forward(self, trajectory: Trajectory, graph: CoupledGraph) -> Tensor:
-        parts = graph.sides(gate_features(trajectory, graph))
+        if trajectory.features is None:
+            trajectory.features = gate_features(trajectory, graph)
+        parts = graph.sides(trajectory.features)
         rows = []
         for gate, bias, features in zip(self.gates, self.logits, parts, strict=True):
             steps = self.embedding.expand(len(features), -1, -1)

@@ -1,8 +1,9 @@
 """Coupled smoothing: H(k + 1) = (1 - alpha) M H(k) + alpha E from H(0) = E, its readout and its limit.
 
-Steps are linear, so gradients are written out here instead of recorded: the backward pass of a readout runs the
-recursion again (or goes back through the states that were kept) and holds a handful of matrices of the size of E,
-however many steps there are. Sparse products are compiled loops on a CPU and torch's CSR products elsewhere.
+Steps are linear, so gradients are written out here instead of recorded: the backward pass of a readout goes through the
+states that were kept, all K + 1 of them as long as they fit ``KEEP_BYTES``. Beyond that it makes them again: where
+gradients go to E or M from about every sqrt(K)-th one, which holds about 2 sqrt(K) states at a time, else from E alone.
+Sparse products are compiled loops on a CPU and torch's CSR products elsewhere.
 """
 
 from __future__ import annotations
@@ -84,12 +85,17 @@ class Trajectory:
         alpha: share of ``e`` in each step.
         steps: K.
         every: 1 keeps all, K + 1 only E.
+
+    Attributes:
+        features: what a readout made of the states, kept with them; None: nothing yet.
     """
 
     def __init__(self, e: Tensor, values: Tensor, graph: CoupledGraph, alpha: float, steps: int, every: int) -> None:
         self.e, self.values, self.graph = e.detach(), values.detach(), graph
         self.alpha, self.steps, self.every = alpha, steps, every
+        self.features: Tensor | None = None
         self._kept = {0: self.e}
+        self._inverse: dict[int, Tensor] = {}
 
     def up(self) -> Iterator[tuple[int, Tensor]]:
         """(k, H(k)) from 0 to K."""
@@ -99,16 +105,19 @@ class Trajectory:
             yield k, state
 
     def down(self) -> Iterator[tuple[int, Tensor]]:
-        """(k, H(k)) from K to 0."""
+        """(k, H(k)) from K to 0, after :meth:`up` has run once."""
         for start in reversed(range(0, self.steps + 1, self.every)):
-            if start not in self._kept:
-                for _ in self.up():
-                    pass
             part = [self._kept[start]]
             for k in range(start + 1, min(start + self.every, self.steps + 1)):
                 part.append(self._at(k, part[-1]))
             while part:
                 yield start + len(part) - 1, part.pop()
+
+    def inverse_norm(self, k: int, state: Tensor) -> Tensor:
+        """1 / |H(k)_i|, float [N], and 0 for rows that are zero; ``state`` is H(k)."""
+        if k not in self._inverse:
+            self._inverse[k] = _inverse_norm(state)
+        return self._inverse[k]
 
     def _at(self, k: int, before: Tensor) -> Tensor:
         if k in self._kept:
@@ -182,7 +191,7 @@ class _Mix(torch.autograd.Function):
         out = torch.zeros_like(trajectory.e)
         for k, state in trajectory.up():
             if weights[:, k].any():
-                out.addcmul_(state, _inverse_norm(state).mul_(weights[:, k])[:, None])
+                out.addcmul_(state, (trajectory.inverse_norm(k, state) * weights[:, k])[:, None])
         ctx.save_for_backward(weights)
         ctx.trajectory = trajectory
         return out
@@ -197,7 +206,7 @@ class _Mix(torch.autograd.Function):
         else:
             de, dvalues = None, None
             for k, state in run.up():
-                dw[:, k] = row_dot(dy, state) * _inverse_norm(state)
+                dw[:, k] = row_dot(dy, state) * run.inverse_norm(k, state)
         if len(weights) == 1:
             dw = dw.sum(0, keepdim=True)
         return de, dvalues, dw if for_weights else None, None
@@ -217,7 +226,7 @@ def _back(
             if de is not None:
                 de.add_(back, alpha=run.alpha)
             back = propagate(run.graph, run.values, back, None, run.alpha, transpose=True)
-        inverse = _inverse_norm(state)
+        inverse = run.inverse_norm(k, state)
         dw[:, k] = along = row_dot(dy, state) * inverse
         share = weights[:, k] * inverse
         if share.any():

@@ -93,22 +93,24 @@ def test_return_walks_are_the_kernels_diagonal() -> None:
     damped = (1 - alpha) * graph.matrix(values)
     pairs = torch.arange(30).repeat(2, 1)
     kernel = eye_array(60)
-    for k in range(1, 5):
+    walks = list(return_walks(values, graph, alpha, 4, pairs))
+    assert len(walks) == 5 and walks[0] == (0, 0)
+    for k, (own, other) in enumerate(walks[1:], start=1):
         kernel = damped @ kernel + alpha * eye_array(60)
         cross = kernel.toarray()[:30, 30:]
-        own, other = return_walks(values, graph, alpha, k, pairs)
         assert own == pytest.approx(cross.diagonal().mean(), abs=1e-12)
         assert other == pytest.approx((cross.sum() - cross.trace()) / (30 * 29), abs=1e-12)
         assert (own == 0) == (k == 1)
     limit = (alpha * inv((eye_array(60) - damped).tocsc())).toarray()[:30, 30:]
-    assert return_walks(values, graph, alpha, 300, pairs)[0] == pytest.approx(limit.diagonal().mean(), abs=1e-12)
+    *_, (own, _) = return_walks(values, graph, alpha, 300, pairs)
+    assert own == pytest.approx(limit.diagonal().mean(), abs=1e-12)
 
 
 def test_the_echo_of_the_experiment() -> None:
     graph = CoupledGraph.of_nodes(edges(0), N)
     pairs = torch.randperm(N, generator=torch.Generator().manual_seed(0))[:300].repeat(2, 1)
     values = GOMA(D).operator(torch.cat(noise(0)), graph)
-    own, other = return_walks(values, graph, 0.2, 2, pairs)
+    *_, (own, other) = return_walks(values, graph, 0.2, 2, pairs)
     assert own > 20 * other > 0
 
 

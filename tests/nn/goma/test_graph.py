@@ -55,6 +55,21 @@ def test_sides_of_different_sizes_and_one_way_edges() -> None:
     assert len(expected) < 20 + 12 + 25 + 10 + 21  # the draw holds duplicates, loops and own halves
 
 
+def test_one_picture_and_two_captions() -> None:
+    """A row may be in several pairs: no edge across joins any of them, in either direction, and all others stay."""
+    captions_to_picture = torch.tensor([[0, 1, 2, 0], [0, 0, 0, 1]])
+    pairs = torch.tensor([[0, 1], [0, 0]])  # captions 0 and 1 are of picture 0; picture 1 is another's
+    none = torch.zeros(2, 0, dtype=torch.int64)
+    across = (captions_to_picture.flip(0), captions_to_picture)
+    for turned in (pairs, pairs.flip(1)):
+        graph = CoupledGraph.of_sides((3, 2), (none, none), across, pairs=turned)
+        found = {entry for entry in entries(graph) if entry[2] == ACROSS}
+        assert found == {(2, 3, ACROSS), (3, 2, ACROSS), (0, 4, ACROSS), (4, 0, ACROSS)}
+    joined = CoupledGraph.of_sides((3, 2), (none, none), across, pairs=pairs, shortcuts=True)
+    own = {entry for entry in entries(joined) if entry[2] == OWN}
+    assert own == {(0, 3, OWN), (3, 0, OWN), (1, 3, OWN), (3, 1, OWN)}
+
+
 def test_the_transpose_is_the_transpose() -> None:
     sizes, within, across, _ = one_way_sides()
     graph = CoupledGraph.of_sides(sizes, within, across)
