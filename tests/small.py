@@ -12,6 +12,7 @@ from magbench.specs import TaskSpec, Training
 from magbench.tasks.link_prediction import LinkPredictionTask
 from magbench.tasks.node_classification import NodeClassification
 from magbench.tasks.retrieval import RetrievalTask
+from magbench.tasks.rows import pairs_among
 from magbench.tasks.views import RetrievalView, Side
 
 
@@ -152,4 +153,5 @@ def small_retrieval_view(
             text: torch.stack([rows[image][source], rows[text][target]]),
             image: torch.stack([rows[text][source], rows[image][target]]),
         },
+        train_edges=pairs_among(train.numpy(), mag.edge_index.numpy(), num_nodes),
     )

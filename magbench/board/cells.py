@@ -43,7 +43,7 @@ class ReportCell:
         history: one mapping an epoch with ``epoch`` and ``val_…``, the value that selects; may be empty.
         telemetry: what the regulariser measured, name -> value; may be empty.
         cost: ``fit_s``, ``peak_rss`` … as far as known.
-        params: number of trainable parameters, or None.
+        params: number of fitted parameters, or None.
         env: where it ran; nested mappings are allowed.
         sample: some of the test nodes.
         keys: identities of task, data, configuration and source, name -> value.

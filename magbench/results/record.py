@@ -59,7 +59,7 @@ class SourcePart(_Part):
 
 
 class MethodPart(_Lean):
-    """``name``: canonical method string; ``config``: every option in force; ``params``: trainable numbers.
+    """``name``: canonical method string; ``config``: every option in force; ``params``: fitted numbers.
 
     ``towers``, in retrieval: ``pure``, where a side is embedded without the other, or ``coupled``.
     """

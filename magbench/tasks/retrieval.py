@@ -217,7 +217,7 @@ class RetrievalTask(Task):
         train, val = (pairs(rows[0], nodes, rows[1], nodes) for nodes in (part.train, ask.split.val))
         own = items[0].node[rows[0].ordered()][train[0].numpy()]
         among = pairs_among(own, part.train_edges, mag.num_nodes)
-        return RetrievalView(self.spec.versioned_id, seed, sides, train, val, test, cross, mag.features, among)
+        return RetrievalView(self.spec.versioned_id, seed, sides, train, val, test, cross, among, mag.features)
 
     def _ranks(
         self, prediction: RetrievalPrediction, mag: MAG, ask: Ask, part: Pass, rows: tuple[Rows, Rows], side: int

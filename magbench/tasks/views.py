@@ -142,9 +142,8 @@ class RetrievalView:
         test: modality → int64 [T], the rows that are asked, in no common order.
         cross: modality → int64 [2, E], for methods that pass messages between the sides: source, a row of the other
             side, and target, a row of this one, whose nodes are neighbours; never the same node.
+        train_edges: int64 [2, E], both directions: places in ``train`` of pairs whose nodes are neighbours.
         features: name of the feature set.
-        train_edges: int64 [2, E], both directions: places in ``train`` of pairs whose nodes are neighbours; None: those
-            whose rows of the first side are.
     """
 
     task: str
@@ -154,8 +153,8 @@ class RetrievalView:
     val: Tensor
     test: dict[str, Tensor]
     cross: dict[str, Tensor]
+    train_edges: Tensor
     features: str = ""
-    train_edges: Tensor | None = None
 
 
 class Prediction(ABC):

@@ -16,7 +16,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from magbench.data.mag import simple_undirected
 from magbench.errors import MethodError
 from magbench.metrics.exact import rank_counts
 from magbench.metrics.ranking import mrr
@@ -48,7 +47,7 @@ class PairBatch:
         sides, cross: as in the view.
         pairs: int64 [2, p], rows of the first and of the second side.
         train: int64 [2, P], all training pairs, which regularisers see as nodes 0 … P-1.
-        graph: int64 [2, e], the first side's edges among them, in both directions.
+        graph: int64 [2, e], edges among them, in both directions.
         repeated: whether an item stands in several pairs.
     """
 
@@ -111,14 +110,11 @@ class RetrievalObjective(Objective[RetrievalView]):
                 " supported. Use --protocol standard@1."
             )
         generator = torch.Generator().manual_seed(seed)
-        graph = view.train_edges
-        if graph is None:
-            graph = induced(view.sides[next(iter(view.sides))].edge_index, view.train[0])
         repeated = any(len(own.unique()) < len(own) for own in view.train)
 
         def epoch(number: int) -> Iterator[PairBatch]:
             for pairs in _parts(view.train, generator):
-                yield PairBatch(view.sides, view.cross, pairs, view.train, graph, repeated)
+                yield PairBatch(view.sides, view.cross, pairs, view.train, view.train_edges, repeated)
 
         return epoch
 
@@ -191,15 +187,6 @@ def _direction(queries: Tensor, gallery: Tensor, pairs: Tensor) -> float:
     parts = queries[query.to(device)].float(), gallery[candidate.to(device)].float(), positive.to(device)
     above, equal = rank_counts(*parts)
     return mrr(above.cpu().numpy(), equal.cpu().numpy())
-
-
-def induced(edge_index: Tensor, rows: Tensor) -> Tensor:
-    """Edges among ``rows`` (int64 [P]) as positions 0 … P-1, in both directions: int64 [2, e]."""
-    size = 1 + int(max(edge_index.max() if edge_index.numel() else 0, rows.max()))
-    position = torch.full((size,), -1)
-    position[rows] = torch.arange(len(rows))
-    ends = position[edge_index]
-    return simple_undirected(ends[:, (ends >= 0).all(0)], len(rows))
 
 
 def on_device(
