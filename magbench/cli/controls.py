@@ -80,7 +80,7 @@ def _columns(rows: Sequence[dict[str, Any]], metric: str) -> dict[str, str]:
     from magbench.stats.controls import CONTROLS, PLAIN
 
     main = {"no_graph": "no graph", "random": "random features", "share": "its share", "node_disjoint": "node-disjoint"}
-    others = {name: name for name in CONTROLS if name not in main and any(row[name] for row in rows)}
+    others = {name: name.replace("_", " ") for name in CONTROLS if name not in main and any(row[name] for row in rows)}
     return {
         "method": "method",
         "rank": "rank",

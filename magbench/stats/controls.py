@@ -73,7 +73,8 @@ def control_table(
 
     Returns:
         Columns ``task, dataset, method``; for the task itself and each control in it ``<name>`` (mean over seeds),
-        ``<name>_std`` (ddof 1) and ``<name>_seeds``; ``fingerprint_share`` (``random`` over ``plain``);
+        ``<name>_std`` (ddof 1) and ``<name>_seeds``; ``fingerprint_share`` (``random`` over ``plain``,
+        where more is better);
         ``content_gain`` (over the seeds that both of its controls have), ``content_low``, ``content_high``,
         ``content_p``, ``content_p_holm`` (over the task's methods), ``content_seeds``, ``content_note``; ``rank`` and
         ``content_rank``, 1 for the best of a task, ties sharing the better place. Best ``plain`` first. What was not
@@ -89,7 +90,7 @@ def control_table(
         own = summarise(frame[frame["control"] == name], design="fixed")
         own = own.rename(columns={"mean": name, "std": f"{name}_std", "n_seeds": f"{name}_seeds"})
         table = table.merge(own[[*_KEY, name, f"{name}_std", f"{name}_seeds"]], how="left", on=_KEY)
-    table["fingerprint_share"] = table["random"] / table[PLAIN].where(table[PLAIN] > 0)
+    table["fingerprint_share"] = table["random"] / table[PLAIN].where((table[PLAIN] > 0) & higher_is_better)
     table = table.merge(_content_gains(frame, metric, items, rng, confidence), how="left", on=_KEY)
     for rank, column in (("rank", PLAIN), ("content_rank", "content_gain")):
         table[rank] = table.groupby("task")[column].rank(ascending=not higher_is_better, method="min")

@@ -84,6 +84,7 @@ def test_a_metric_without_item_scores_where_less_is_better() -> None:
     assert found.index.tolist() == ["mlp", "sgc", "gcn"] and found["rank"].tolist() == [1, 1, 3]
     assert found["content_rank"].dropna().to_dict() == {"mlp": 1, "gcn": 2}
     assert found.loc["gcn", "content_gain"] == 0.25 and np.isnan(found.loc["gcn", "content_p"])
+    assert found["fingerprint_share"].isna().all()
 
 
 def test_seeds_that_one_control_lacks_are_left_out() -> None:
