@@ -3,7 +3,8 @@
 A control is a task of its own, named in brackets, ``retrieval/emoji[control=random]@1``; it runs the whole method. Of a
 method's recall@1, ``random`` says how much the graph's structure alone gives (the *fingerprint*: features are noise),
 ``no_graph`` what the features alone give. Its *content gain* is ``node_disjoint`` less ``no_graph``: what the content
-of neighbours adds where the two sides of a pair share none. It rests on a third of the neighbours, so is a lower bound.
+of neighbours adds where the two sides of a pair share none. It rests on a part of the neighbours.
+``random_node_disjoint`` is its floor: what noise finds there.
 """
 
 from __future__ import annotations
