@@ -229,6 +229,14 @@ class OfficialEdgeSplitSpec(Spec):
     val_negatives: int = Field(50, ge=1)
 
 
+# fmt: off
+Control = Literal[
+    "no_graph", "random", "node_disjoint", "random_node_disjoint", "edge_disjoint", "raw_query", "rewired", "permuted"
+]
+# fmt: on
+"""What a control of retrieval changes (``docs/retrieval.md``)."""
+
+
 class PairSplitSpec(Spec):
     """How the nodes that have both modalities are divided, and how retrieval among them is asked.
 
@@ -244,19 +252,7 @@ class PairSplitSpec(Spec):
     test: float = Field(0.2, gt=0, lt=1)
     seed: int = Field(0, ge=0)
     pool: Literal["test", "all", "1k"] = "test"
-    control: (
-        Literal[
-            "no_graph",
-            "random",
-            "node_disjoint",
-            "random_node_disjoint",
-            "edge_disjoint",
-            "raw_query",
-            "rewired",
-            "permuted",
-        ]
-        | None
-    ) = None
+    control: Control | None = None
     text: Literal["captions"] | None = None
     train_pairs: Literal["0.1", "0.25", "0.5"] | None = None
     edge_noise: Literal["0.1", "0.25", "0.5"] | None = None

@@ -10,23 +10,16 @@ of neighbours adds where the two sides of a pair share none. It rests on a part 
 from __future__ import annotations
 
 import re
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 
+from magbench.specs import Control
 from magbench.stats.frames import check_scores
 from magbench.stats.paired import holm, paired, summarise
 
-CONTROLS = (
-    "no_graph",
-    "random",
-    "node_disjoint",
-    "random_node_disjoint",
-    "edge_disjoint",
-    "raw_query",
-    "rewired",
-    "permuted",
-)
+CONTROLS: tuple[str, ...] = get_args(Control)
 PLAIN = "plain"
 """The task itself, beside its controls."""
 
