@@ -14,15 +14,15 @@ from magbench.api import Embedded, PureNetwork, RetrievalNetwork, RetrievalNetwo
 from magbench.errors import MethodError
 from magbench.nn.contrastive import info_nce
 from magbench.nn.goma import GOMA, CoupledGraph
-from magbench.nn.goma.diagnostics import return_walks
+from magbench.nn.goma.diagnostics import return_walks, steps
 from magbench.nn.goma.maps import LinearMap
 from magbench.nn.goma.module import Run
-from magbench.nn.goma.smoothing import limit_steps
-from magbench.nn.kept import Kept
+from magbench.nn.goma.smoothing import Trajectory, limit_steps
+from magbench.nn.memo import Memo
 from magbench.specs import Training
 from magbench.train.device import device_of
 from magbench.train.loop import train
-from magbench.train.retrieval import MOST_PAIRS, RetrievalObjective, on_device
+from magbench.train.retrieval import MOST_PAIRS, RetrievalObjective, on_device, pair_mrr
 
 _ECHO_PAIRS = 256
 
@@ -96,9 +96,9 @@ class GOMANetwork(RetrievalNetwork):
         settings["steps"] = max(own.steps, own.step) if own.readout == "fixed" else own.steps
         self.goma = GOMA(own.hidden if self.map else widths[0], readout=readout, **settings)
         self._told: dict[str, float] = {}
-        self._built: Kept[CoupledGraph] = Kept()
-        self._mapped: Kept[tuple[Tensor, Tensor]] = Kept()
-        self._smoothed: Kept[Run] = Kept()
+        self._built: Memo[CoupledGraph] = Memo()
+        self._mapped: Memo[tuple[Tensor, Tensor]] = Memo()
+        self._smoothed: Memo[Run] = Memo()
 
     def prepare(self, view: RetrievalView, training: Training, seed: int, objective: RetrievalObjective) -> None:
         """Fit the map without the graph, unless it is trained with the rest; remember the training pairs."""
@@ -129,7 +129,8 @@ class GOMANetwork(RetrievalNetwork):
 
     @torch.no_grad()
     def telemetry(self) -> dict[str, float]:
-        """The map's fit, the gate, and the echo: how much of a training pair's other half comes back to it."""
+        """The map's fit, the gate, what each step does, and the echo: how much of a training pair's other half comes
+        back to it."""
         told = dict(self._told)
         self.eval()
         device = device_of(self)
@@ -148,6 +149,19 @@ class GOMANetwork(RetrievalNetwork):
         walks = [(share, *every[k]) for share, k in depths if share]
         told["echo.own"] = sum(share * own for share, own, _ in walks)
         told["echo.other"] = sum(share * other for share, _, other in walks)
+        return told | (self._by_step(run.states) if isinstance(run.states, Trajectory) else {})
+
+    def _by_step(self, trajectory: Trajectory) -> dict[str, float]:
+        """``step.<k>.<quantity>`` of H(k) alone, on the validation pairs and along the edges of each side."""
+        names, val, told = list(self._view.sides), self._view.val, {}
+        found = steps(trajectory, val.to(trajectory.e.device))
+        for step, (_, state) in zip(found, trajectory.up(), strict=True):
+            sides = trajectory.graph.sides(functional.normalize(state, dim=1))
+            values = {"val_mrr": pair_mrr(dict(zip(names, sides, strict=True)), val)}
+            values |= {"paired": step.paired, "unpaired": step.unpaired}
+            for name, energy, rank in zip(names, step.dirichlet, step.effective_rank, strict=True):
+                values |= {f"dirichlet.{name}": energy, f"effective_rank.{name}": rank}
+            told.update({f"step.{step.k}.{quantity}": value for quantity, value in values.items()})
         return told
 
     def _vectors(self, sides: Mapping[str, Side]) -> tuple[Tensor, Tensor]:

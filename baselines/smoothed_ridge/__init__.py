@@ -13,7 +13,7 @@ from magbench.api import Method, RetrievalPrediction, RetrievalView
 from magbench.nn.goma.graph import CoupledGraph
 from magbench.nn.goma.operators import Uniform
 from magbench.nn.goma.smoothing import propagate
-from magbench.nn.kept import Kept
+from magbench.nn.memo import Memo
 from magbench.train.alignment import Maps, RidgeOptions, ridge_maps
 from magbench.train.pure import select, unit
 from magbench.train.retrieval import prediction
@@ -38,7 +38,7 @@ class SmoothedRidge(Method):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._kept: Kept[tuple[CoupledGraph, Tensor]] = Kept()
+        self._context: Memo[tuple[CoupledGraph, Tensor]] = Memo()
 
     def fit(self, view: RetrievalView, *, seed: int) -> None:
         self.steps, self.maps = select(self._candidates(view), view, self.outcome)
@@ -67,7 +67,7 @@ class SmoothedRidge(Method):
             return graph, Uniform(coupling=self.options.coupling)(e, graph)
 
         sizes = [side.observed for side in view.sides.values()]
-        return self._kept([*within, *across, *sizes], made)
+        return self._context([*within, *across, *sizes], made)
 
     def _candidates(self, view: RetrievalView) -> Iterator[tuple[tuple[int, Maps], dict[str, Tensor]]]:
         tried = (1, 2, 4) if self.options.K == "auto" else (self.options.K,)

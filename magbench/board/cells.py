@@ -53,6 +53,7 @@ class ReportCell:
         pool: in retrieval the candidates of a query.
         parts: the primary metric on parts of the test items, by name; may be empty.
         recall: in retrieval k -> recall@k.
+        steps: quantity -> step -> value, of a method that measures its states step by step; may be empty.
     """
 
     task: str
@@ -77,6 +78,7 @@ class ReportCell:
     pool: int | None = None
     parts: Mapping[str, float] = field(default_factory=dict)
     recall: Mapping[int, float] = field(default_factory=dict)
+    steps: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
 
     @property
     def question(self) -> tuple[str, str, str]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 
@@ -89,6 +91,7 @@ def _report_cell(cell: StoredCell, registry: Registry, graph: Callable[[str, str
         pool=record.scores[0].pool if record.scores else None,
         parts=_parts(record),
         recall=_recall(cell) if record.method.towers and record.status == "ok" else {},
+        steps=_steps(record.telemetry),
     )
 
 
@@ -112,6 +115,16 @@ def _telemetry(measured: Mapping[str, float]) -> dict[str, float]:
     means = {name: value for name, value in measured.items() if name.count(".") == 1}
     owners = {name.partition(".")[0] for name in means}
     return {name.partition(".")[2] if len(owners) == 1 else name: value for name, value in means.items()}
+
+
+def _steps(measured: Mapping[str, float]) -> dict[str, dict[int, float]]:
+    """What is called ``step.<k>.<quantity>``, or ``step.<k>.<quantity>.<modality>`` and then is averaged."""
+    found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for name, value in measured.items():
+        parts = name.split(".")
+        if parts[0] == "step" and len(parts) in (3, 4) and parts[1].isdecimal():
+            found[parts[2]][int(parts[1])].append(value)
+    return {quantity: {k: fmean(values) for k, values in by_step.items()} for quantity, by_step in found.items()}
 
 
 def _sample(cell: StoredCell, registry: Registry, graph: Callable[[str, str], MAG]) -> list[Sample]:

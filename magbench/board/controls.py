@@ -1,4 +1,4 @@
-"""Retrieval in a report: each method's score beside its controls, ranked twice, and how recall grows with k.
+"""Retrieval in a report: each method's score beside its controls, ranked twice; recall over k; smoothing by step.
 
 A control is a task of its own (:mod:`magbench.stats.controls`); on the page it is a column beside the task it belongs
 to. A coupled method without its random-feature control is not shown at all. Nothing here knows HTML.
@@ -6,7 +6,8 @@ to. A coupled method without its random-feature control is not shown at all. Not
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from statistics import fmean, stdev
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from magbench.board.cells import ReportCell, scores_frame
-from magbench.board.study_charts import Lines, Value, lines, lines_scale
+from magbench.board.study_charts import Lines, lines, lines_scale
 from magbench.board.view import ALPHA, Label, Spread, item_frame, label_of
 from magbench.results.controls import reason
 from magbench.stats.controls import CONTROLS, PLAIN, control_table, split_control
@@ -55,7 +56,7 @@ class ControlRow:
 
 @dataclass(frozen=True)
 class Curve:
-    """Recall@k over k of the best methods, with the task's features or with random ones."""
+    """A line a method over k: the k of recall@k, or the number of smoothing steps."""
 
     title: str
     chart: Lines
@@ -71,7 +72,8 @@ class Controls:
         parts: directions, and connected and isolated items.
         rows: best score first.
         best: the row with the highest content gain.
-        curves: pictures on one scale.
+        curves: recall@k of the best methods on one scale, with the task's features and with random ones.
+        smoothing: what each step does, of the methods that measure it.
     """
 
     pool: int | None
@@ -80,6 +82,7 @@ class Controls:
     rows: tuple[ControlRow, ...]
     best: ControlRow | None
     curves: tuple[Curve, ...]
+    smoothing: tuple[Curve, ...]
 
 
 def split_cells(cells: Sequence[ReportCell]) -> tuple[list[ReportCell], list[ReportCell], tuple[str, ...]]:
@@ -124,13 +127,17 @@ def controls_of(section: Sequence[ReportCell], beside: Sequence[ReportCell]) -> 
     parts = tuple(dict.fromkeys(part for cell in own for part in cell.parts))
     rows = tuple(_row(found, own, names, parts) for found in table.to_dict("records"))
     gains = [row for row in rows if row.gain is not None]
+    methods = [row.label.full for row in rows]
+    stepwise = [method for method in methods if any(cell.steps for cell in own if cell.method == method)]
+    random = [cell for cell in controls if _control(cell) == "random"]
     return Controls(
         pool=own[0].pool,
         names=names,
         parts=parts,
         rows=rows,
         best=max(gains, key=lambda row: row.gain.value if row.gain else 0.0, default=None),
-        curves=_curves([row.label.full for row in rows[:_SHOWN]], own, controls),
+        curves=_recall_curves(methods[:_SHOWN], own, random),
+        smoothing=_smoothing_curves(stepwise[:_SHOWN], own, random),
     )
 
 
@@ -161,22 +168,53 @@ def _over_seeds(values: Sequence[float]) -> Spread | None:
     return Spread(fmean(values), stdev(values) if len(values) > 1 else float("nan")) if values else None
 
 
-def _curves(methods: Sequence[str], own: Sequence[ReportCell], controls: Sequence[ReportCell]) -> tuple[Curve, ...]:
-    """Recall@k with the task's features, and with random ones where that was run."""
-    ks = sorted({k for cell in own for k in cell.recall})
-    random = [cell for cell in controls if _control(cell) == "random"]
-    measured: dict[str, dict[tuple[Value, Value], tuple[float, int]]] = {}
-    for title, cells in (("the task’s features", own), ("random features", random)):
-        points: dict[tuple[Value, Value], list[float]] = {
-            (k, method): [cell.recall[k] for cell in cells if cell.method == method and k in cell.recall]
-            for method in methods
-            for k in ks
-        }
-        found = {place: (fmean(values), len(values)) for place, values in points.items() if values}
-        if found:
-            measured[title] = found
+Panel = tuple[str, Sequence[ReportCell], Callable[[ReportCell], Mapping[int, float]]]
+"""A title, the cells, and what is drawn of a cell: k → value."""
+
+
+def _recall_curves(
+    methods: Sequence[str], own: Sequence[ReportCell], random: Sequence[ReportCell]
+) -> tuple[Curve, ...]:
+    def recall(cell: ReportCell) -> Mapping[int, float]:
+        return cell.recall
+
+    return _curves(methods, [("the task’s features", own, recall), ("random features", random, recall)])
+
+
+def _smoothing_curves(
+    methods: Sequence[str], own: Sequence[ReportCell], random: Sequence[ReportCell]
+) -> tuple[Curve, ...]:
+    def panel(title: str, cells: Sequence[ReportCell], quantity: str) -> Panel:
+        return title, cells, lambda cell: cell.steps.get(quantity, {})
+
+    together = [
+        [panel("MRR, the task’s features", own, "val_mrr"), panel("MRR, random features", random, "val_mrr")],
+        [panel("Cosine of pairs", own, "paired"), panel("Cosine of strangers", own, "unpaired")],
+        [panel("Dirichlet energy", own, "dirichlet")],
+        [panel("Effective rank", own, "effective_rank")],
+    ]
+    return tuple(curve for panels in together for curve in _curves(methods, panels))
+
+
+def _curves(methods: Sequence[str], panels: Sequence[Panel]) -> tuple[Curve, ...]:
+    """The panels that have anything to show, all on one scale."""
+    measured = {title: _means(methods, cells, values) for title, cells, values in panels}
+    measured = {title: found for title, found in measured.items() if found}
     scale = lines_scale([mean for found in measured.values() for mean, _ in found.values()] or [0.0])
-    return tuple(Curve(title, lines(ks, methods, found, scale)) for title, found in measured.items())
+    ks = sorted({k for found in measured.values() for k, _ in found})
+    return tuple(Curve(title, lines(ks, methods, dict(found), scale)) for title, found in measured.items())
+
+
+def _means(
+    methods: Sequence[str], cells: Sequence[ReportCell], values: Callable[[ReportCell], Mapping[int, float]]
+) -> dict[tuple[int, str], tuple[float, int]]:
+    """(k, method) → mean over seeds and their number."""
+    points: dict[tuple[int, str], list[float]] = defaultdict(list)
+    for cell in cells:
+        if cell.method in methods:
+            for k, value in values(cell).items():
+                points[k, cell.method].append(value)
+    return {place: (fmean(found), len(found)) for place, found in points.items()}
 
 
 def _base(cell: ReportCell) -> tuple[str, str, str]:

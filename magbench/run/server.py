@@ -14,13 +14,20 @@ from contextlib import contextmanager
 from typing import Any
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_ALLOCATOR = {
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 25),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+    "MALLOC_TOP_PAD_": str(1 << 26),
+}
+"""glibc's own: arrays of the same sizes are asked for in every step, and by default a large one is given back to the
+system at once, so that each of its pages is fetched anew. What the user has set stays."""
 
 
 def start_server() -> Any:
     """The context whose processes are forked from the server; started at the first call."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["__main__", "magbench.run.worker"])
-    with _one_thread(), _no_interrupt():
+    with _environment(), _no_interrupt():
         from multiprocessing import forkserver
 
         forkserver.ensure_running()
@@ -38,9 +45,11 @@ def _no_interrupt() -> Iterator[None]:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    saved = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+def _environment() -> Iterator[None]:
+    """What is started inside keeps to one thread and holds on to its memory; this process stays as it was."""
+    wanted = {**dict.fromkeys(THREAD_VARIABLES, "1"), **{k: v for k, v in _ALLOCATOR.items() if k not in os.environ}}
+    saved = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
     try:
         yield
     finally:

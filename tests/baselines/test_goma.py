@@ -22,7 +22,7 @@ from magbench.errors import MethodError
 from magbench.nn.contrastive import info_nce
 from magbench.nn.goma import GOMA, CoupledGraph, diagnostics, smoothing
 from magbench.nn.goma.smoothing import limit_steps
-from magbench.nn.kept import Kept
+from magbench.nn.memo import Memo
 from magbench.registry import Registry
 from magbench.tasks.views import RetrievalView
 from magbench.train.compose import compose
@@ -187,7 +187,7 @@ def test_constants_are_made_once_and_again_for_other_features(readout: str, view
     side.x[0] = -side.x[1]
     changed = embedded(method, other)
     assert len(calls) == once
-    method.network._mapped, method.network._smoothed = Kept(), Kept()
+    method.network._mapped, method.network._smoothed = Memo(), Memo()
     assert all(torch.equal(*parts) for parts in zip(changed, embedded(method, other), strict=True))
     assert not torch.equal(changed[0], embedded(method, view)[0])
 
@@ -206,6 +206,22 @@ def test_the_echo_of_all_steps_is_told_by_one_run(view: RetrievalView, monkeypat
     monkeypatch.setattr(diagnostics, "propagate", lambda *args: calls.append(1) or plain(*args))
     assert method.network.telemetry() == told
     assert len(calls) == 6
+
+
+def test_what_each_step_does_is_told(view: RetrievalView) -> None:
+    """Step 0 is the map as it was selected, and the step that is read is what selects the whole."""
+    outcome = fitted(view, readout="fixed", step=2).outcome
+    told, (text, image) = outcome.telemetry, view.sides
+    assert told["step.0.val_mrr"] == told["map.val_mrr"]
+    assert told["step.2.val_mrr"] == outcome.value
+    sides = [f"{quantity}.{side}" for quantity in ("dirichlet", "effective_rank") for side in (text, image)]
+    names = {f"step.{k}.{name}" for k in range(3) for name in ("val_mrr", "paired", "unpaired", *sides)}
+    assert {name for name in told if name.startswith("step.")} == names
+    assert told[f"step.1.dirichlet.{text}"] < told[f"step.0.dirichlet.{text}"], "neighbours grow alike"
+
+
+def test_the_limit_has_no_steps_to_tell_of(view: RetrievalView) -> None:
+    assert not any(name.startswith("step.") for name in fitted(view, 1, readout="limit").outcome.telemetry)
 
 
 def composed(text: str, epochs: int = 4) -> EncoderMethod:

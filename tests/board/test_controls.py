@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -72,6 +74,30 @@ def test_two_rankings(retrieval: list[ReportCell]) -> None:
     assert found.names == ("no_graph", "random", "node_disjoint")
     assert found.pool == ITEMS
     assert [curve.title for curve in found.curves] == ["the task’s features", "random features"]
+
+
+def test_smoothing_step_by_step(retrieval: list[ReportCell]) -> None:
+    """A curve a method that measured it, the mean over seeds; on noise beside; nothing where nobody did."""
+    level = {"val_mrr": 0.4, "paired": 0.5, "unpaired": 0.1, "dirichlet": 0.3, "effective_rank": 20.0}
+    cells = [
+        replace(cell, steps={name: {0: value, 1: value + cell.seed} for name, value in level.items()})
+        if cell.method == "gcn" and cell.task in ("retrieval/toy@1", "retrieval/toy[control=random]@1")
+        else cell
+        for cell in retrieval
+    ]
+    own, beside, _ = split_cells(cells)
+    found = controls_of(own, beside)
+    assert found is not None
+    assert [curve.title for curve in found.smoothing] == [
+        "MRR, the task’s features", "MRR, random features", "Cosine of pairs", "Cosine of strangers",
+        "Dirichlet energy", "Effective rank",
+    ]  # fmt: skip
+    for curve in found.smoothing:
+        assert [line.name for line in curve.chart.lines] == ["gcn"]
+    assert [dot.value for dot in found.smoothing[0].chart.lines[0].dots] == [0.4, pytest.approx(0.9)]
+    assert found.smoothing[2].chart.y_ticks == found.smoothing[3].chart.y_ticks
+    assert "Smoothing, step by step" in Outline(render(cells, title="x")).text
+    assert "Smoothing, step by step" not in Outline(render(retrieval, title="x")).text
 
 
 def test_the_page(retrieval: list[ReportCell]) -> None:

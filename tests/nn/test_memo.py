@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from magbench.nn.kept import Kept
+from magbench.nn.memo import Memo
 
 
 def test_made_again_only_where_something_changed() -> None:
-    kept: Kept[float] = Kept()
+    kept: Memo[float] = Memo()
     made: list[Tensor] = []
 
     def total(*parts: Tensor) -> float:
@@ -33,7 +33,7 @@ def test_made_again_only_where_something_changed() -> None:
 
 def test_a_copy_of_what_was_written_to_is_another() -> None:
     """The kept tensor itself was changed, so it no longer tells what the result was made of."""
-    kept: Kept[float] = Kept()
+    kept: Memo[float] = Memo()
     x = torch.ones(2)
     assert kept([x], lambda: 1.0) == 1.0
     x.zero_()
@@ -41,7 +41,7 @@ def test_a_copy_of_what_was_written_to_is_another() -> None:
 
 
 def test_the_last_result_is_let_go_before_the_next_is_made() -> None:
-    kept: Kept[int] = Kept()
+    kept: Memo[int] = Memo()
     held: list[int] = []
     for value in range(2):
         kept([torch.tensor([value])], lambda: held.append(len(kept._result)) or 0)

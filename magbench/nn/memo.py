@@ -11,13 +11,13 @@ from torch import Tensor
 T = TypeVar("T")
 
 
-class Kept(Generic[T]):
+class Memo(Generic[T]):
     """The last result of one function of tensors.
 
     Tensors stay as they were if they are the same objects and were not written to, or others that are equal (as where
     each step moves them to a device anew). Only the last result is held, and let go before the next is made.
 
-    >>> kept, x = Kept(), torch.ones(2)
+    >>> kept, x = Memo(), torch.ones(2)
     >>> kept([x], lambda: "made"), kept([x.clone()], lambda: "made again")
     ('made', 'made')
     >>> kept([x.mul_(3)], lambda: "made again")
