@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from magbench.results.items import Cell
 
 
@@ -31,37 +33,18 @@ def compare(
 
     Example: `magbench compare sage sage+optimag -t nc/emoji`.
     """
-    from magbench.cli.output import print_json, print_table
-    from magbench.errors import UnknownNameError
+    from magbench.cli.output import print_json
     from magbench.method_string import parse_method
-    from magbench.registry import Registry
-    from magbench.results.controls import fit_to_show
-    from magbench.results.frame import newest, one_feature_set, one_protocol, read_cells, scores_frame
+    from magbench.results.frame import newest, read_cells, scores_frame
     from magbench.results.items import by_design, item_scores
     from magbench.results.keep import kept_cells
     from magbench.stats.paired import paired
 
-    cells: Sequence[Cell] = kept_cells() if kept else newest(read_cells(runs))
-    chosen = one_protocol((cell.record.protocol for cell in cells), protocol)
-    cells, hidden = fit_to_show([cell for cell in cells if cell.record.protocol == chosen])
-    if task:
-        registry = Registry.default()
-        wanted = [(spec.id, spec.version) for spec in map(registry.task, task)]
-        cells = [cell for cell in cells if (cell.record.task.id, cell.record.task.version) in wanted]
-    cells = one_feature_set(cells, features)
+    found: Sequence[Cell] = kept_cells() if kept else newest(read_cells(runs))
     first, second = str(parse_method(a)), str(parse_method(b))
-    for text in hidden:
-        if text.startswith((f"{first} on", f"{second} on")):
-            print(text, file=sys.stderr)
-    frame = scores_frame(cell.record for cell in cells)
-    for name in (first, second):
-        if name not in set(frame["method"]):
-            raise UnknownNameError(
-                "method among these results", name, set(frame["method"]), f"Run it with -m '{name}'."
-            )
-    cells = [cell for cell in cells if cell.record.method.name in (first, second)]
+    cells = _of_both(_questions(found, task, protocol, features, (first, second)), (first, second))
     metric = metric or _primary(cells)
-    frame = frame[frame["method"].isin([first, second])]
+    frame = scores_frame(cell.record for cell in cells)
     if metric in set(frame["metric"]):
         frame = frame[frame["metric"] == metric]
     table = by_design(paired, frame, item_scores(cells, metric), a=first, b=second, metric=metric, missing="drop")
@@ -71,13 +54,60 @@ def compare(
     if json:
         print_json({"comparisons": table.to_dict("records"), "across": ranks})
         return
+    _show(table, first, second, metric)
+    for line in ranks["summary"]:
+        print(line)
+
+
+def _questions(
+    cells: Sequence[Cell],
+    task: Sequence[str] | None,
+    protocol: str | None,
+    features: str | None,
+    methods: tuple[str, str],
+) -> list[Cell]:
+    """The cells of the tasks, the protocol and the feature set that are asked for; says which rows may not be shown."""
+    from magbench.registry import Registry
+    from magbench.results.controls import fit_to_show
+    from magbench.results.frame import one_feature_set, one_protocol
+
+    chosen = one_protocol((cell.record.protocol for cell in cells), protocol)
+    shown, hidden = fit_to_show([cell for cell in cells if cell.record.protocol == chosen])
+    if task:
+        registry = Registry.default()
+        wanted = [(spec.id, spec.version) for spec in map(registry.task, task)]
+        shown = [cell for cell in shown if (cell.record.task.id, cell.record.task.version) in wanted]
+    for text in hidden:
+        if text.startswith(tuple(f"{method} on" for method in methods)):
+            print(text, file=sys.stderr)
+    return one_feature_set(shown, features)
+
+
+def _of_both(cells: Sequence[Cell], methods: tuple[str, str]) -> list[Cell]:
+    """The cells of the two methods.
+
+    Raises:
+        UnknownNameError: one of them has none that is ok.
+    """
+    from magbench.errors import UnknownNameError
+
+    known = {cell.record.method.name for cell in cells if cell.record.status == "ok"}
+    for name in methods:
+        if name not in known:
+            raise UnknownNameError("method among these results", name, known, f"Run it with -m '{name}'.")
+    return [cell for cell in cells if cell.record.method.name in methods]
+
+
+def _show(table: pd.DataFrame, first: str, second: str, metric: str) -> None:
+    from magbench.cli.output import print_table
+
     rows = [
         {**row, "interval": "" if isnan(row["low"]) else f"[{row['low']:+.4f}, {row['high']:+.4f}]"}
         for row in table.to_dict("records")
     ]
     columns = {
         "task": "task",
-        **({"pool": "pool"} if any(pools.values()) else {}),
+        **({"pool": "pool"} if table["pool"].any() else {}),
         "n_seeds": "seeds",
         "mean_a": first,
         "mean_b": second,
@@ -89,8 +119,6 @@ def compare(
         "note": "note",
     }
     print_table(rows, columns, f"{second} − {first}, {metric}, {' and '.join(table['test'].dropna().unique())}")
-    for line in ranks["summary"]:
-        print(line)
 
 
 def _primary(cells: Sequence[Cell]) -> str:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from magbench.registry import Registry
 
 
 class Kind(StrEnum):
@@ -39,57 +42,81 @@ def ls(
         print_table(rows, {key: key for key in rows[0]} if rows else {}, name)
 
 
-def _rows(registry: Any, kind: Kind) -> list[dict[str, Any]]:
-    if kind is Kind.TASKS:
-        short = {family: alias for alias, family in registry.aliases.items()}
-        return [
-            {
-                "task": t.versioned_id,
-                "short": f"{short[t.family]}/{t.name}",
-                "data": t.dataset,
-                "metric": t.primary,
-                "title": t.title,
-            }
-            for t in registry.tasks.values()
-        ]
-    if kind is Kind.METHODS:
-        return [
-            {
-                "method": e.spec.name,
-                "kind": e.spec.kind,
-                "tasks": ", ".join(alias for alias, family in registry.aliases.items() if e.spec.does(family)),
-                "title": e.spec.title + (" (re-implementation)" if e.spec.reimplementation else ""),
-            }
-            for e in registry.methods.values()
-        ]
-    if kind is Kind.DATASETS:
-        from magbench.data.place import is_here
+def _rows(registry: Registry, kind: Kind) -> list[dict[str, Any]]:
+    listed = {
+        Kind.TASKS: _tasks,
+        Kind.METHODS: _methods,
+        Kind.DATASETS: _datasets,
+        Kind.PROTOCOLS: _protocols,
+        Kind.SUITES: _suites,
+    }
+    return listed[kind](registry)
 
-        return [
-            {
-                "data set": d.id,
-                "source": d.source,
-                "here": "yes" if is_here(d) else "no",
-                "features": d.features[0],
-                "other sets": len(d.features) - 1,
-                "nodes": d.counts.get("nodes"),
-                "licence": d.licence,
-                "title": d.title,
-            }
-            for d in registry.datasets.values()
-        ]
-    if kind is Kind.PROTOCOLS:
-        return [
-            {"protocol": p.id, "seeds": len(p.seeds), "ranked": "yes" if p.ranked else "no", "title": p.title}
-            for p in registry.protocols.values()
-        ]
+
+def _tasks(registry: Registry) -> list[dict[str, Any]]:
+    short = {family: alias for alias, family in registry.aliases.items()}
     return [
         {
-            "suite": s.name,
-            "protocol": ", ".join(dict.fromkeys(part.protocol for part in s.whole_parts)),
-            "tasks": len({task for part in s.whole_parts for task in part.tasks}),
-            "methods": len({method for part in s.whole_parts for method in part.methods}),
-            "title": s.title,
+            "task": task.versioned_id,
+            "short": f"{short[task.family]}/{task.name}",
+            "data": task.dataset,
+            "metric": task.primary,
+            "title": task.title,
         }
-        for s in registry.suites.values()
+        for task in registry.tasks.values()
+    ]
+
+
+def _methods(registry: Registry) -> list[dict[str, Any]]:
+    return [
+        {
+            "method": entry.spec.name,
+            "kind": entry.spec.kind,
+            "tasks": ", ".join(alias for alias, family in registry.aliases.items() if entry.spec.does(family)),
+            "title": entry.spec.title + (" (re-implementation)" if entry.spec.reimplementation else ""),
+        }
+        for entry in registry.methods.values()
+    ]
+
+
+def _datasets(registry: Registry) -> list[dict[str, Any]]:
+    from magbench.data.place import is_here
+
+    return [
+        {
+            "data set": dataset.id,
+            "source": dataset.source,
+            "here": "yes" if is_here(dataset) else "no",
+            "features": dataset.features[0],
+            "other sets": len(dataset.features) - 1,
+            "nodes": dataset.counts.get("nodes"),
+            "licence": dataset.licence,
+            "title": dataset.title,
+        }
+        for dataset in registry.datasets.values()
+    ]
+
+
+def _protocols(registry: Registry) -> list[dict[str, Any]]:
+    return [
+        {
+            "protocol": protocol.id,
+            "seeds": len(protocol.seeds),
+            "ranked": "yes" if protocol.ranked else "no",
+            "title": protocol.title,
+        }
+        for protocol in registry.protocols.values()
+    ]
+
+
+def _suites(registry: Registry) -> list[dict[str, Any]]:
+    return [
+        {
+            "suite": suite.name,
+            "protocol": ", ".join(dict.fromkeys(part.protocol for part in suite.whole_parts)),
+            "tasks": len({task for part in suite.whole_parts for task in part.tasks}),
+            "methods": len({method for part in suite.whole_parts for method in part.methods}),
+            "title": suite.title,
+        }
+        for suite in registry.suites.values()
     ]

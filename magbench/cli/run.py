@@ -191,7 +191,7 @@ def _conclude(cells: list[Cell], left: list[Cell], out: Path, json: bool) -> Non
     Exit code 2 when a user's mistake made a cell fail, 1 for other failures.
     """
     from magbench.board.collect import write_run_report
-    from magbench.cli.output import debug, print_json
+    from magbench.cli.output import print_json
     from magbench.cli.results import show_tables, table_rows
     from magbench.results.controls import controls_beside
     from magbench.results.frame import StoredCell
@@ -222,17 +222,24 @@ def _conclude(cells: list[Cell], left: list[Cell], out: Path, json: bool) -> Non
         if len(failed) < len(stored):
             show_tables(stored, None)
         print(f"Report: {page}")
+    _complain(stored, failed, left, len(cells))
+    if failed:
+        raise typer.Exit(2 if all(record.error and record.error.user for record in failed) else 1)
+
+
+def _complain(stored: list[Any], failed: list[Record], left: list[Cell], total: int) -> None:
+    """Say on stderr what methods warned of, what failed, and what was left out."""
+    from magbench.cli.output import debug
+
     _warn(stored)
     for failure in _failures(failed):
         print(f"{failure['cells']} × {failure['status']}: {failure['error']}", file=sys.stderr)
         if debug and failure["traceback"]:
             print(failure["traceback"], file=sys.stderr)
     if left:
-        print(f"The budget is used up: {len(left)} of {len(cells)} cells were not run:", file=sys.stderr)
+        print(f"The budget is used up: {len(left)} of {total} cells were not run:", file=sys.stderr)
     for row in _not_run(left):
         print(f"  {row['task']} {row['method']}: seeds {', '.join(map(str, row['seeds']))}", file=sys.stderr)
-    if failed:
-        raise typer.Exit(2 if all(record.error and record.error.user for record in failed) else 1)
 
 
 def _failures(records: list[Record]) -> list[dict[str, Any]]:
