@@ -9,14 +9,18 @@ import io
 import json
 import re
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from data.conftest import picture
 from data.dgl_writer import Graph, file_bytes
 
 from magbench import paths
+from magbench.data.convert import Conversion, convert
+from magbench.data.locate import local_sources
 from magbench.specs import DatasetSpec, read_toml
 
 NODES, CLASSES = 30, 3
@@ -195,3 +199,19 @@ WRITERS = {
     "ele-fashion": lambda root: write_mmgraph(root, "ele-fashion"),
     "sports": lambda root: write_mmgraph(root, "sports"),
 }
+
+
+def convert_folder(spec: DatasetSpec, folder: Path, *sets: str) -> Conversion:
+    """The folder as a store in ``MAGBENCH_HOME``."""
+    mirror, sources = local_sources(spec, folder, sets)
+    return convert(spec, mirror, sources, paths.home() / "datasets" / spec.id)
+
+
+def edit_csv(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    change(frame).to_csv(path, index=False)
+
+
+def graph(num_nodes: int, **ndata: np.ndarray) -> bytes:
+    """A DGL file of the miniatures' edges."""
+    return file_bytes(Graph(num_nodes, edges(), ndata))
