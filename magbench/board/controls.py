@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from magbench.board.cells import ReportCell, scores_frame
-from magbench.board.study_charts import Lines, lines, lines_scale
+from magbench.board.study_charts import Lines, Value, lines, lines_scale
 from magbench.board.view import ALPHA, Label, Spread, item_frame, label_of
 from magbench.results.controls import reason
 from magbench.stats.controls import CONTROLS, PLAIN, control_table, split_control
@@ -201,15 +201,15 @@ def _curves(methods: Sequence[str], panels: Sequence[Panel]) -> tuple[Curve, ...
     measured = {title: _means(methods, cells, values) for title, cells, values in panels}
     measured = {title: found for title, found in measured.items() if found}
     scale = lines_scale([mean for found in measured.values() for mean, _ in found.values()] or [0.0])
-    ks = sorted({k for found in measured.values() for k, _ in found})
-    return tuple(Curve(title, lines(ks, methods, dict(found), scale)) for title, found in measured.items())
+    ks = list({k: None for found in measured.values() for k, _ in found})
+    return tuple(Curve(title, lines(ks, methods, found, scale)) for title, found in measured.items())
 
 
 def _means(
     methods: Sequence[str], cells: Sequence[ReportCell], values: Callable[[ReportCell], Mapping[int, float]]
-) -> dict[tuple[int, str], tuple[float, int]]:
+) -> dict[tuple[Value, Value], tuple[float, int]]:
     """(k, method) → mean over seeds and their number."""
-    points: dict[tuple[int, str], list[float]] = defaultdict(list)
+    points: dict[tuple[Value, Value], list[float]] = defaultdict(list)
     for cell in cells:
         if cell.method in methods:
             for k, value in values(cell).items():

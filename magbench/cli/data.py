@@ -12,7 +12,7 @@ from magbench.cli.ls import Kind
 from magbench.cli.ls import ls as list_kind
 
 if TYPE_CHECKING:
-    from magbench.data.convert import Conversion
+    from magbench.data.meta import Conversion
     from magbench.specs import DatasetSpec
 
 app = typer.Typer(help="List, fetch, import, describe and verify data sets.", no_args_is_help=True)

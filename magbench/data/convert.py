@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
@@ -25,8 +25,9 @@ from magbench.data.edges import distinct, undirected_edges
 from magbench.data.formats.matrix import Block, blocks, check_matrix
 from magbench.data.formats.pictures import Tally, pictures
 from magbench.data.formats.published import Files, Ints, Published, expect
+from magbench.data.locate import Sources
 from magbench.data.mag import simple_undirected
-from magbench.data.meta import META, GraphCounts, Meta, PublishedGraph, read_meta
+from magbench.data.meta import META, Conversion, GraphCounts, Meta, PublishedGraph, read_meta
 from magbench.data.store import array_bytes
 from magbench.errors import DataError
 from magbench.specs import DatasetSpec, Mirror
@@ -35,28 +36,6 @@ IMAGE_MODALITY, TEXT_MODALITY = "image", "text"
 PICTURES_A_GROUP = 64
 LARGEST_HALF = 65504
 """Features computed in half precision are infinite where they exceed it."""
-
-FeaturePaths = Mapping[str, Mapping[str, Path]]
-"""Feature set → modality → file."""
-
-
-@dataclass(frozen=True)
-class Sources:
-    """Files on this machine: the layout's by role, feature files by set and modality, the pictures if wanted."""
-
-    files: Files
-    features: FeaturePaths
-    pictures: Path | None
-    origin: str
-
-
-@dataclass(frozen=True)
-class Conversion:
-    """What was made, and what a reader should know of it."""
-
-    folder: Path
-    meta: Meta
-    notes: tuple[str, ...]
 
 
 def convert(spec: DatasetSpec, mirror: Mirror, sources: Sources, folder: Path) -> Conversion:

@@ -14,10 +14,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from magbench import paths
-from magbench.data.convert import Conversion, convert
 from magbench.data.hub import Repository, Show
-from magbench.data.locate import Choice, choose, local_sources, sources
-from magbench.data.meta import META, Meta, read_meta
+from magbench.data.locate import Choice, Sources, choose, local_sources, sources
+from magbench.data.meta import META, Conversion, Meta, read_meta
 from magbench.data.place import dataset_folder
 from magbench.errors import DataError, OutputError, UnknownNameError
 from magbench.specs import DatasetSpec, Mirror
@@ -71,8 +70,7 @@ def fetch(
             assert repository.ledger is not None
             origin = f"https://huggingface.co/datasets/{chosen.repo} at {repository.ledger.commit}"
         found = sources(choice, lambda path: repository.folder / path, origin)
-        show(f"converting {spec.id}", 0, 0)
-        return convert(spec, chosen, found, folder)
+        return _converted(spec, chosen, found, folder, show)
 
 
 def import_folder(spec: DatasetSpec, path: Path, *, features: Sequence[str] = (), show: Show = silent) -> Conversion:
@@ -101,8 +99,14 @@ def import_folder(spec: DatasetSpec, path: Path, *, features: Sequence[str] = ()
         new = {name for name in found.features if old is None or name not in old.features}
         if old is not None and not new and (found.pictures is None or "images.parquet" in old.files):
             return Conversion(folder, old, (ALREADY,))
-        show(f"converting {spec.id}", 0, 0)
-        return convert(spec, mirror, found, folder)
+        return _converted(spec, mirror, found, folder, show)
+
+
+def _converted(spec: DatasetSpec, mirror: Mirror, found: Sources, folder: Path, show: Show) -> Conversion:
+    from magbench.data.convert import convert  # loads torch, which a refusal need not wait for
+
+    show(f"converting {spec.id}", 0, 0)
+    return convert(spec, mirror, found, folder)
 
 
 def check_disk(repository: Repository, choice: Choice) -> None:

@@ -6,17 +6,30 @@ The same choice serves the hub (paths of a repository) and a folder of a user's 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from magbench.data.convert import Sources
 from magbench.data.formats.pictures import SUFFIXES
+from magbench.data.formats.published import Files
 from magbench.errors import DataError
 from magbench.specs import DatasetSpec, FeatureFile, Mirror
 
 PICTURES = "images"
+
+FeaturePaths = Mapping[str, Mapping[str, Path]]
+"""Feature set → modality → file."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Files on this machine: the layout's by role, feature files by set and modality, the pictures if wanted."""
+
+    files: Files
+    features: FeaturePaths
+    pictures: Path | None
+    origin: str
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -96,3 +97,12 @@ def read_meta(folder: Path) -> Meta:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise DataError(f"{path} is damaged or of another format: {place}: {first['msg']}. {again}") from error
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What was made of published files, and what a reader should know of it."""
+
+    folder: Path
+    meta: Meta
+    notes: tuple[str, ...]
