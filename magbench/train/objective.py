@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import torch
@@ -23,6 +23,7 @@ from magbench.options import Options, parse_options
 from magbench.regularizers.base import Context, Regularizer
 from magbench.specs import Training
 from magbench.tasks.views import TaskView
+from magbench.train.device import device_of
 from magbench.train.network import Network, encode
 
 ViewT = TypeVar("ViewT")
@@ -169,8 +170,10 @@ class EncoderObjective(Objective[GraphViewT]):
         from magbench.train.sampling import SampledBatches
 
         if training.sampling is None:
-            generator = torch.Generator().manual_seed(seed)
-            return lambda epoch: self.batches(view, generator)
+            generator, device = torch.Generator().manual_seed(seed), device_of(network)
+            x, observed = ({m: rows.to(device) for m, rows in part.items()} for part in (view.x, view.observed))
+            there = replace(view, x=x, observed=observed)  # once, not in every step
+            return lambda epoch: self.batches(there, generator)
         active = [regularizer for regularizer in regularizers if regularizer.active]
         for regularizer in active:
             regularizer.prepare(view.edge_index, view.num_nodes)

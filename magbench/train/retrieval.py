@@ -111,10 +111,11 @@ class RetrievalObjective(Objective[RetrievalView]):
             )
         generator = torch.Generator().manual_seed(seed)
         repeated = any(len(own.unique()) < len(own) for own in view.train)
+        sides, cross = on_device(view.sides, view.cross, device_of(network))  # once, not in every step
 
         def epoch(number: int) -> Iterator[PairBatch]:
             for pairs in _parts(view.train, generator):
-                yield PairBatch(view.sides, view.cross, pairs, view.train, view.train_edges, repeated)
+                yield PairBatch(sides, cross, pairs, view.train, view.train_edges, repeated)
 
         return epoch
 

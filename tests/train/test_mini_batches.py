@@ -195,6 +195,20 @@ def test_a_batch_moves_as_a_whole(view: NodeClassificationView) -> None:
     assert batch.to(torch.device("cpu")).edge_index is batch.edge_index
 
 
+def test_features_move_once_and_not_in_every_step(view: NodeClassificationView) -> None:
+    """Another device stands in for a GPU; on a CPU nothing is copied at all."""
+    objective, whole = NodeClassificationObjective(), short_training(1)
+    sage = REGISTRY.method("sage").load()
+    network = objective.build(sage, sage.Options(hidden=8), view, whole, 0)
+    for device, same in (("cpu", True), ("meta", False)):
+        epoch = objective.epochs(network.to(device), view, whole, (), 0)
+        (first,), (second,) = epoch(1), epoch(2)
+        for name, features in view.x.items():
+            assert first.x[name].device.type == device and first.x[name] is second.x[name]
+            assert (first.x[name] is features) == same
+            assert first.observed[name] is second.observed[name]
+
+
 def test_absent_sampling_leaves_no_trace() -> None:
     assert "sampling" not in short_training().model_dump()
     assert training().model_dump(exclude={"lr"})["sampling"] == {"batch_size": 40, "fanout": 4}

@@ -151,7 +151,7 @@ def test_a_weight_is_calibrated_to_the_gradient_of_all_states(view: RetrievalVie
 def test_many_pairs_are_compared_in_parts(view: RetrievalView, monkeypatch) -> None:
     monkeypatch.setattr(retrieval, "MOST_PAIRS", 50)
     objective, training = RetrievalObjective(), short_training()
-    epochs = objective.epochs(None, view, training, (), 0)
+    epochs = objective.epochs(Own({name: side.x.size(1) for name, side in view.sides.items()}), view, training, (), 0)
     first, second = list(epochs(1)), list(epochs(2))
     assert max(batch.pairs.size(1) for batch in first) <= 50 and len(first) == -(-view.train.size(1) // 50)
     as_set = {tuple(pair) for pair in view.train.t().tolist()}
@@ -232,3 +232,8 @@ def test_a_network_of_buffers_gets_the_sides_where_it_lies(view: RetrievalView) 
     assert fitted(view, cls=Projection).outcome.params == 0
     states = objective.encode(network.to("meta"), view, training)
     assert {rows.device.type for rows in states.embeddings.values()} == {"meta"}
+    epoch = objective.epochs(network, view, training, (), 0)
+    (first,), (second,) = epoch(1), epoch(2)
+    for name, side in first.sides.items():
+        assert side.x.device.type == "meta" and side.x is second.sides[name].x, "moved once"
+        assert first.cross[name] is second.cross[name]
