@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import GCNConv
 
 from magbench.api import Encoder
-from magbench.nn.propagation import symmetric_norm
+from magbench.nn.propagation import adjacency, symmetric_norm
 
 
 class GCN(Encoder):
@@ -21,4 +21,5 @@ class GCN(Encoder):
         self.convs = nn.ModuleList(GCNConv(a, b, normalize=False) for a, b in pairwise(widths))
 
     def layer(self, index: int, h: Tensor, edge_index: Tensor, degree: Tensor, wanted: int) -> Tensor:
-        return self.convs[index](h, *symmetric_norm(edge_index, degree))[:wanted].relu()
+        edges, weight = symmetric_norm(edge_index, degree)
+        return self.convs[index](h, *adjacency(edges, len(h), len(h), weight))[:wanted].relu()

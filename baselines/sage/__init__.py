@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch_geometric.nn import SAGEConv
 
 from magbench.api import Encoder
+from magbench.nn.propagation import adjacency
 
 
 class SAGE(Encoder):
@@ -20,4 +21,4 @@ class SAGE(Encoder):
         self.convs = nn.ModuleList(SAGEConv(a, b) for a, b in pairwise(widths))
 
     def layer(self, index: int, h: Tensor, edge_index: Tensor, degree: Tensor, wanted: int) -> Tensor:
-        return self.convs[index]((h, h[:wanted]), edge_index).relu()
+        return self.convs[index]((h, h[:wanted]), *adjacency(edge_index, wanted, len(h))).relu()

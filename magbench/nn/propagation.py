@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 from scipy.sparse import csr_array
 from torch import Tensor
@@ -26,6 +28,34 @@ def symmetric_norm(edge_index: Tensor, degree: Tensor) -> tuple[Tensor, Tensor]:
     weight = root[source] * root[target] * (degree / drawn)[target]
     loops = torch.arange(len(degree), device=degree.device)
     return torch.cat([edge_index, torch.stack([loops, loops])], dim=1), torch.cat([weight, root * root])
+
+
+def adjacency(edge_index: Tensor, rows: int, columns: int, weight: Tensor | None = None) -> tuple[Tensor, ...]:
+    """What PyG's convolutions take after the states.
+
+    On a CPU that is one CSR matrix: a sparse product does what else takes a gather, a scaling and a scatter with a row
+    an edge. Elsewhere it is the edges and their weights as they are: torch's CSR products on a GPU, and in half
+    precision, were never run here.
+
+    Args:
+        edge_index: int64 [2, E], sources below ``columns`` and targets below ``rows``.
+        rows: number of nodes that are aggregated for.
+        columns: number of nodes that send.
+        weight: float [E]; default: 1 each.
+
+    Returns:
+        The CSR matrix float [rows, columns], or ``edge_index`` and, if it is given, ``weight``.
+    """
+    if edge_index.device.type != "cpu":
+        return (edge_index,) if weight is None else (edge_index, weight)
+    source, target = edge_index
+    order = (target * columns + source).argsort(stable=True)
+    ends = torch.bincount(target, minlength=rows).cumsum(0)
+    values = torch.ones(len(order)) if weight is None else weight[order]
+    indptr = torch.cat([ends.new_zeros(1), ends])
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        return (torch.sparse_csr_tensor(indptr, source[order], values, (rows, columns), check_invariants=False),)
 
 
 def smooth(x: Tensor, edge_index: Tensor, steps: int, *, teleport: float = 0.0) -> Tensor:
