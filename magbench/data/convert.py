@@ -6,6 +6,7 @@ Everything large is streamed in blocks, so a data set with gigabytes of features
 
 from __future__ import annotations
 
+import hashlib
 import io
 import tempfile
 from collections.abc import Iterator
@@ -21,18 +22,19 @@ import torch
 
 import magbench
 from magbench.data.builder import StoreBuilder
+from magbench.data.columns import read_parquet_column
 from magbench.data.edges import distinct, undirected_edges
 from magbench.data.formats.matrix import Block, blocks, check_matrix
 from magbench.data.formats.pictures import Tally, pictures
 from magbench.data.formats.published import Files, Ints, Published, expect
 from magbench.data.locate import Sources
 from magbench.data.mag import simple_undirected
-from magbench.data.meta import META, Conversion, GraphCounts, Meta, PublishedGraph, read_meta
+from magbench.data.meta import META, PICTURE_MASK, Conversion, GraphCounts, Meta, PublishedGraph, read_meta
 from magbench.data.store import array_bytes
 from magbench.errors import DataError
 from magbench.specs import DatasetSpec, Mirror
 
-IMAGE_MODALITY, TEXT_MODALITY = "image", "text"
+TEXT_MODALITY, TEXTS = "text", "texts.parquet"
 PICTURES_A_GROUP = 64
 LARGEST_HALF = 65504
 """Features computed in half precision are infinite where they exceed it."""
@@ -52,10 +54,10 @@ def convert(spec: DatasetSpec, mirror: Mirror, sources: Sources, folder: Path) -
             check_matrix(path, mirror.width(name, modality), published.num_nodes)
     old = read_meta(folder) if (folder / META).is_file() else None
     graph = count_published(published.edge_index, published.num_nodes)
-    if old is not None and old.published != graph:
+    if old is not None and not (old.published == graph and _same_release(folder, old, published)):
         raise DataError(
-            f"{spec.id}: the files hold another graph than {folder}, so they are of another release. "
-            f"Remove {folder} to start anew with them."
+            f"{spec.id}: the files hold another graph, or other labels or texts, than {folder}, so they are of another "
+            f"release. Remove {folder} to start anew with them."
         )
     notes = list(_graph_notes(published, graph, spec))
     with StoreBuilder(folder) as builder:
@@ -125,13 +127,27 @@ def _graph_notes(published: Published, graph: PublishedGraph, spec: DatasetSpec)
         yield f"The graph made again from the table has {same}."
 
 
-def _write_small(builder: StoreBuilder, published: Published, spec: DatasetSpec) -> None:
+def _arrays(published: Published) -> Iterator[tuple[str, bytes]]:
+    """The name and content of the files of edges, labels and splits."""
     edges = simple_undirected(torch.from_numpy(np.ascontiguousarray(published.edge_index)), published.num_nodes)
-    _write_array(builder, "edge_index.npy", edges.numpy(), "<i8")
+    yield "edge_index.npy", array_bytes(edges.numpy(), "<i8")
     if published.labels is not None:
-        _write_array(builder, "y.npy", published.labels, "<i8")
+        yield "y.npy", array_bytes(published.labels, "<i8")
     for name, values in published.official.items():
-        _write_array(builder, f"official/{name}.npy", values, "<i8")
+        yield f"official/{name}.npy", array_bytes(values, "<i8")
+
+
+def _same_release(folder: Path, old: Meta, published: Published) -> bool:
+    """Whether the nodes are those of the store, in its order, by edges, labels, splits and texts."""
+    for name, content in _arrays(published):
+        if name not in old.files or old.files[name].sha256 != hashlib.sha256(content).hexdigest():
+            return False
+    return published.texts is None or list(published.texts) == read_parquet_column(folder / TEXTS, "text")
+
+
+def _write_small(builder: StoreBuilder, published: Published, spec: DatasetSpec) -> None:
+    for name, content in _arrays(published):
+        builder.write(name, [content])
     for modality in spec.modalities:
         has = np.ones(published.num_nodes, dtype=bool)
         if modality == TEXT_MODALITY and published.texts is not None:
@@ -141,8 +157,8 @@ def _write_small(builder: StoreBuilder, published: Published, spec: DatasetSpec)
         columns = {"text": pa.array(published.texts, pa.string())}
         if published.references is not None:
             columns["references"] = pa.array(published.references, pa.list_(pa.string()))
-        pq.write_table(pa.table(columns), builder.path("texts.parquet"), compression="zstd")
-        builder.take("texts.parquet")
+        pq.write_table(pa.table(columns), builder.path(TEXTS), compression="zstd")
+        builder.take(TEXTS)
 
 
 def _write_features(
@@ -203,7 +219,7 @@ def _write_pictures(builder: StoreBuilder, source: Path, published: Published) -
                 writer.write_table(pa.table({"image": pa.array(group, pa.binary())}, schema=schema))
                 group = []
     builder.take("images.parquet")
-    _write_array(builder, f"has_{IMAGE_MODALITY}.npy", has, "|b1")
+    _write_array(builder, PICTURE_MASK, has, "|b1")
     for what, names in (("belong to no node", tally.unknown), ("are second pictures of a node", tally.repeated)):
         if names:
             yield f"{source.name}: {len(names):,} pictures {what} and are left out, e.g. {names[0]}."

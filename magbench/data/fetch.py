@@ -15,8 +15,8 @@ from filelock import FileLock, Timeout
 
 from magbench import paths
 from magbench.data.hub import Repository, Show
-from magbench.data.locate import Choice, Sources, choose, local_sources, sources
-from magbench.data.meta import META, Conversion, Meta, read_meta
+from magbench.data.locate import PICTURES, Choice, Sources, choose, local_sources, sources
+from magbench.data.meta import Conversion, Meta, check_sizes, read_meta
 from magbench.data.place import dataset_folder
 from magbench.errors import DataError, OutputError, UnknownNameError
 from magbench.specs import DatasetSpec, Mirror
@@ -63,7 +63,7 @@ def fetch(
             return Conversion(folder, old, (ALREADY,))
         with _turn(str(chosen.repo).replace("/", "--"), show):
             repository = Repository(chosen, offline=offline, show=show)
-            choice = choose(chosen, repository.listing(), str(chosen.repo), missing, pictures)
+            choice = choose(_archived(chosen), repository.listing(), str(chosen.repo), missing, pictures)
             check_disk(repository, choice)
             for path in choice.paths():
                 repository.obtain(path)
@@ -143,11 +143,22 @@ def _refuse_unpublished(spec: DatasetSpec) -> None:
 
 
 def _present(spec: DatasetSpec) -> tuple[Path, Meta | None]:
-    """Where the store is or will be, and its meta.json; what a killed process left beside it is removed."""
+    """Where the store is or will be, and its meta.json; what a killed process left beside it is removed.
+
+    Raises:
+        DataError: the store is damaged.
+    """
     folder = dataset_folder(spec)
     for orphan in folder.parent.glob(f".{folder.name}.*"):
         shutil.rmtree(orphan, ignore_errors=True)
-    return folder, read_meta(folder) if (folder / META).is_file() else None
+    if not folder.exists():
+        return folder, None
+    try:
+        meta = read_meta(folder)
+        check_sizes(folder, meta)
+    except DataError as error:
+        raise DataError(f"The data set is here, but damaged: {error} Remove {folder} first.") from error
+    return folder, meta
 
 
 def _mirror(spec: DatasetSpec, name: str | None, features: Sequence[str], old: Meta | None) -> Mirror:
@@ -166,6 +177,12 @@ def _mirror(spec: DatasetSpec, name: str | None, features: Sequence[str], old: M
             hint = f"Mirror {mirror.name} of data set {spec.id}."
             raise UnknownNameError("feature set", feature, mirror.features, hint)
     return mirror
+
+
+def _archived(mirror: Mirror) -> Mirror:
+    """The mirror with its pictures as one archive: a folder of files is taken from a disk, not from a hub."""
+    archives = tuple(pattern for pattern in mirror.files.get(PICTURES, ()) if not pattern.endswith("/"))
+    return mirror.model_copy(update={"files": {**mirror.files, PICTURES: archives}}) if archives else mirror
 
 
 def _other_mirror(spec: DatasetSpec, name: str, old: Meta, folder: Path) -> DataError:

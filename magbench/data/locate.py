@@ -119,9 +119,10 @@ def local_sources(spec: DatasetSpec, path: Path, features: Sequence[str] = ()) -
         except DataError as error:
             problems.append(f"As {mirror.name}: {error}")
             continue
-        if choice.features:
+        if set(features) <= set(choice.features) and choice.features:
             return mirror, sources(choice, folder.real, f"imported from a folder in the layout {mirror.layout}")
-        problems.append(f"As {mirror.name}: {', '.join(wanted)} is none of its feature sets.")
+        others = ", ".join(name for name in wanted if name not in choice.features)
+        problems.append(f"As {mirror.name}: {others} is none of its feature sets.")
     raise DataError(f"{path} does not hold {spec.id}. {' '.join(problems)}")
 
 

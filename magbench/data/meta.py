@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from magbench.errors import DataError
 
 META = "meta.json"
+PICTURE_MASK = "images_has.npy"
 
 Word = Annotated[str, StringConstraints(pattern=r"^\w+$")]
 # Names become paths, so no part may begin with a dot.
@@ -97,6 +98,20 @@ def read_meta(folder: Path) -> Meta:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"
         raise DataError(f"{path} is damaged or of another format: {place}: {first['msg']}. {again}") from error
+
+
+def check_sizes(folder: Path, meta: Meta) -> None:
+    """Compare the size of every file with meta.json. Raises DataError naming the file, found, expected, next step."""
+    for name, expected in meta.files.items():
+        path = folder / name
+        found = path.stat().st_size if path.is_file() else None
+        if found != expected.bytes:
+            state = "is missing" if found is None else f"has {found} bytes"
+            raise DataError(f"{path} {state}, expected {expected.bytes} bytes. {_next_step(meta)}")
+
+
+def _next_step(meta: Meta) -> str:
+    return f"Run `magbench data verify {meta.name}`, then fetch or build the data set again."
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@
     features/<set>/has_<m>.npy   bool [N], where this feature set lacks rows that others have
     features/<set>/x_captions.npy, caption_node.npy
                                  float16 or float32 [C, d], int64 [C]: several captions a node, where the set has them
+    images_has.npy               bool [N]: which nodes of a published data set have a picture, once these were added
     official/<name>.npy          int64; a published split (``train``, ``val``, ``test``), edges or negatives
     texts.parquet                ``text`` and, where there are captions, ``references``
     images.parquet               ``image``: encoded pictures
@@ -36,7 +37,7 @@ import magbench
 from magbench.data.builder import StoreBuilder
 from magbench.data.columns import ImageColumn, read_parquet_column
 from magbench.data.mag import MAG, Captions
-from magbench.data.meta import FileEntry, GraphCounts, Meta, read_meta
+from magbench.data.meta import PICTURE_MASK, FileEntry, GraphCounts, Meta, check_sizes, read_meta
 from magbench.errors import DataError, OutputError, UnknownNameError
 
 
@@ -113,16 +114,6 @@ def read_store(folder: Path, *, features: str | None = None, mmap: bool = True) 
     return mag
 
 
-def check_sizes(folder: Path, meta: Meta) -> None:
-    """Compare the size of every file with meta.json. Raises DataError naming the file, found, expected, next step."""
-    for name, expected in meta.files.items():
-        path = folder / name
-        found = path.stat().st_size if path.is_file() else None
-        if found != expected.bytes:
-            state = "is missing" if found is None else f"has {found} bytes"
-            raise DataError(f"{path} {state}, expected {expected.bytes} bytes. {_next_step(meta)}")
-
-
 def verify_store(folder: Path) -> None:
     """Compare the sha256 of every file with meta.json. Raises DataError naming the file, expected and found."""
     meta = read_meta(folder)
@@ -143,10 +134,6 @@ def file_sha256(path: Path) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
-
-
-def _next_step(meta: Meta) -> str:
-    return f"Run `magbench data verify {meta.name}`, then fetch or build the data set again."
 
 
 def _describe(mag: MAG, licence: str, source: str, files: dict[str, FileEntry]) -> Meta:
@@ -217,16 +204,17 @@ def _read_array(folder: Path, name: str, *, mmap: bool = False) -> Tensor:
 
 def _read_has(folder: Path, meta: Meta, features: str, modality: str) -> Tensor:
     has = _read_array(folder, f"has_{modality}.npy")
-    name = f"features/{features}/has_{modality}.npy"
-    if name not in meta.files:
-        return has
-    here = _read_array(folder, name)
-    if (here.dtype, here.shape) != (torch.bool, has.shape):
-        raise DataError(
-            f"{folder / name}: found {here.dtype} {list(here.shape)}, expected torch.bool {list(has.shape)}. "
-            "Fetch or build the data set again."
-        )
-    return has & here
+    for name in (f"features/{features}/has_{modality}.npy", *([PICTURE_MASK] if modality == "image" else [])):
+        if name not in meta.files:
+            continue
+        here = _read_array(folder, name)
+        if (here.dtype, here.shape) != (torch.bool, has.shape):
+            raise DataError(
+                f"{folder / name}: found {here.dtype} {list(here.shape)}, expected torch.bool {list(has.shape)}. "
+                "Fetch or build the data set again."
+            )
+        has = has & here
+    return has
 
 
 def _read_features(folder: Path, meta: Meta, features: str, modality: str, has: Tensor, mmap: bool) -> Tensor:

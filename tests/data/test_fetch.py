@@ -292,6 +292,29 @@ def test_importing_is_the_same_as_fetching(hub: Hub, movies: DatasetSpec, home: 
     assert import_folder(movies, hub.root).notes == (ALREADY,)
 
 
+@pytest.mark.parametrize("damage", ["cut", "gone", "meta"])
+def test_a_damaged_store_says_what_to_do(damage: str, hub: Hub, movies: DatasetSpec, tmp_path: Path) -> None:
+    store = fetch(movies).folder
+    if damage == "cut":
+        os.truncate(store / "texts.parquet", 100)
+    else:
+        (store / ("y.npy" if damage == "gone" else "meta.json")).unlink()
+    for again in (lambda: fetch(movies), lambda: import_folder(movies, tmp_path / "repo")):
+        with pytest.raises(DataError, match=rf"here, but damaged: .* Remove {store} first\."):
+            again()
+    shutil.rmtree(store)
+    fetch(movies)
+    verify_store(store)
+
+
+def test_pictures_in_a_folder_of_a_hub_are_not_fetched(hub: Hub, movies: DatasetSpec, tmp_path: Path) -> None:
+    (tmp_path / "repo" / ARCHIVE).unlink()
+    (tmp_path / "repo/Movies/MoviesImages").mkdir()
+    (tmp_path / "repo/Movies/MoviesImages/B00000.jpg").write_bytes(picture(1))
+    with pytest.raises(DataError, match=r"images: 'Movies/\*Images\.tar\.gz' is missing"):
+        fetch(movies, images=True)
+
+
 def test_what_a_killed_process_left_is_swept_away(hub: Hub, movies: DatasetSpec, home: Path) -> None:
     orphan = home / "datasets" / ".movies@1.0123" / "features"
     orphan.mkdir(parents=True)

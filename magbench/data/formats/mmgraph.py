@@ -150,10 +150,12 @@ def _record(line: str, place: str) -> tuple[str, str]:
         raise DataError(f"{place}: no JSON: {error}. Fetch the file again.") from error
     fields = record if isinstance(record, dict) else {}
     raw = next((fields[key] for key in ("id", "asin") if key in fields), None)
-    text = next((fields[key] for key in ("raw_text", "text") if key in fields), None)
+    text = next((fields[key] for key in ("raw_text", "text") if fields.get(key) is not None), None)
     if isinstance(text, list):
         text = " ".join(map(str, text))
+    if text is None and fields.keys() & {"raw_text", "text"}:
+        text = ""
     if raw is None or not isinstance(text, str):
         found = sorted(fields) or type(record).__name__
         raise DataError(f"{place}: found {found}, expected id or asin, and raw_text or text.")
-    return str(raw), text
+    return str(raw), text.encode("utf-8", "replace").decode()  # JSON may hold half a character, which no file can

@@ -21,6 +21,14 @@ from magbench.errors import DataError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp")
 LARGEST = 100 << 20
+LARGEST_HEADER = 1 << 20
+_HEADERS = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
 COMPRESSED: dict[bytes, Callable[[Path], Any]] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
@@ -88,14 +96,14 @@ def _archive(path: Path) -> Iterator[tuple[str, bytes]]:
     try:
         with _open(path) as inner:
             stream = _Tail(inner)
-            with tarfile.open(fileobj=stream, mode="r|") as archive:
+            with tarfile.open(fileobj=stream, mode="r|", tarinfo=_Member) as archive:
                 for member in archive:
                     _refuse_dangerous(path, member)
                     content = archive.extractfile(member) if member.isfile() else None
                     if content is not None:
                         yield member.name, content.read()
             stream.expect_end()
-    except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+    except (tarfile.TarError, OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
         raise DataError(f"{path} cannot be read as a tar archive: {error}. Fetch the file again.") from error
 
 
@@ -107,6 +115,15 @@ def _open(path: Path) -> IO[bytes]:
         if start.startswith(mark):
             return opener(path)  # type: ignore[no-any-return]
     return path.open("rb")
+
+
+class _Member(tarfile.TarInfo):
+    """A member whose long name or extended header, which tarfile reads as a whole, is of a sensible size."""
+
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        if self.type in _HEADERS and self.size > LARGEST_HEADER:
+            raise tarfile.ReadError(f"a header of {self.size} bytes, allowed {LARGEST_HEADER}")
+        return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
 
 
 class _Tail(io.RawIOBase):

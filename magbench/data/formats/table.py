@@ -31,6 +31,11 @@ class Table:
             self.frame = pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False)
         except (OSError, ValueError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
             raise DataError(f"{path} cannot be read as a CSV table: {error}. Fetch the file again.") from error
+        if not isinstance(self.frame.index, pd.RangeIndex):  # pandas took the first column for an index
+            raise DataError(
+                f"{path}: found rows with more fields than the {len(self.frame.columns)} names of the columns, e.g. an "
+                "unquoted comma, expected as many. Fetch the file again."
+            )
 
     def __len__(self) -> int:
         return len(self.frame)

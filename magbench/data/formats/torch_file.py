@@ -1,8 +1,13 @@
-"""Files that ``torch.save`` wrote: tensors, numpy arrays, and lists and dicts of them. Nothing else is unpickled."""
+"""Files that ``torch.save`` wrote: tensors, numpy arrays, and lists and dicts of them. Nothing else is unpickled.
+
+Torch's restricted reader calls what the file names, if it is allowed to. numpy's own constructors would take a type and
+bytes from the file and make objects of them, that is, of addresses. So stand-ins answer to numpy's names here: they
+take plain types alone.
+"""
 
 from __future__ import annotations
 
-import _codecs
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +17,53 @@ from numpy.typing import NDArray
 
 from magbench.errors import DataError
 
-# What a numpy array is pickled as; old and new numpy name one function by two modules.
-RECONSTRUCT = np.zeros(0).__reduce__()[0]
 ZIP = b"PK\x03\x04"
+PLAIN = re.compile(r"b1|[iu][1248]|f[248]|U\d{1,5}")
+_LAST_CHARACTER = 0x10FFFF
+
+
+class _Type:
+    """Stands for ``numpy.dtype``: numbers, truth values and texts, in either byte order."""
+
+    def __init__(self, name: str, align: bool = False, copy: bool = True) -> None:
+        if not PLAIN.fullmatch(name):
+            raise ValueError(f"the data type {name!r} is not allowed")
+        self.plain = np.dtype(name)
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        order, *rest = state[1:5]
+        if rest != [None, None, None]:
+            raise ValueError("a structured data type is not allowed")
+        self.plain = self.plain.newbyteorder("=" if order == "|" else order)
+
+
+class _Array(NDArray[Any]):
+    """Stands for ``numpy.ndarray``: empty until it is given a shape, a plain type and its bytes."""
+
+    def __new__(cls) -> _Array:
+        return super().__new__(cls, (0,), "i1")
+
+    def __setstate__(self, state: Any) -> None:
+        _, shape, kind, fortran, content = state
+        if type(kind) is not _Type or type(content) is not bytes:
+            raise ValueError("an array of objects is not allowed")
+        if kind.plain.kind == "U":
+            codes = np.frombuffer(content, np.dtype("u4").newbyteorder(kind.plain.byteorder))
+            if codes.size and codes.max() > _LAST_CHARACTER:
+                raise ValueError("a text holds what is no character")
+        super().__setstate__((1, shape, kind.plain, fortran, content))
+
+
+def _empty(kind: type, shape: Any, code: Any) -> _Array:
+    """Stands for numpy's ``_reconstruct``, which is always followed by a state."""
+    return _Array()
+
+
 ALLOWED: list[Any] = [
-    (RECONSTRUCT, "numpy.core.multiarray._reconstruct"),
-    (RECONSTRUCT, "numpy._core.multiarray._reconstruct"),
-    np.ndarray,
-    np.dtype,
-    _codecs.encode,
-    *{
-        type(np.dtype(name))
-        for name in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8", "bool", "U1")
-    },
+    (_empty, "numpy.core.multiarray._reconstruct"),
+    (_empty, "numpy._core.multiarray._reconstruct"),
+    (_Array, "numpy.ndarray"),
+    (_Type, "numpy.dtype"),
 ]
 
 

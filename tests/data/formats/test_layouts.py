@@ -29,7 +29,7 @@ from magbench.data.convert import count_published, quoted_convention
 from magbench.data.formats import magb
 from magbench.data.formats.published import row_number
 from magbench.data.load import load_dataset
-from magbench.data.locate import local_sources
+from magbench.data.locate import local_sources, match
 from magbench.data.mag import MAG, simple_undirected
 from magbench.data.meta import Conversion
 from magbench.data.store import verify_store
@@ -200,8 +200,71 @@ def test_files_of_another_release_are_not_mixed_in(tmp_path: Path) -> None:
     spec = miniatures.spec("movies", tmp_path)
     convert_folder(spec, folder, "roberta+clip-l14")
     (folder / "MoviesGraph.pt").write_bytes(file_bytes(Graph(NODES, edges()[:, 1:], {"label": LABELS})))
-    with pytest.raises(DataError, match=r"another graph than .*movies@1, so they are of another release"):
+    with pytest.raises(DataError, match=r"another graph, or .* than .*movies@1, so they are of another release"):
         convert_folder(spec, folder, "llama3.2-1b+clip-l14")
+
+
+@pytest.mark.parametrize("what", ["labels", "texts", "order"])
+def test_files_with_other_nodes_are_not_mixed_in(what: str, tmp_path: Path) -> None:
+    """The four counts of the graph are the same; only labels, texts or the order of the nodes are others."""
+    folder, spec = WRITERS["movies"](tmp_path / "repo"), miniatures.spec("movies", tmp_path)
+    convert_folder(spec, folder, "roberta+clip-l14")
+    labels, around = LABELS.copy(), edges()
+    if what == "labels":
+        labels[:2] = labels[1::-1]
+    if what == "order":
+        around = NODES - 1 - around
+    (folder / "MoviesGraph.pt").write_bytes(file_bytes(Graph(NODES, around, {"label": labels})))
+    change = {"label": list(map(str, labels))} | (
+        {"text": [f"other {n}" for n in range(NODES)]} if what == "texts" else {}
+    )
+    edit_csv(folder / "Movies.csv", lambda table: table.assign(**change))
+    with pytest.raises(DataError, match=r"or other labels or texts, than .*movies@1, so they are of another release"):
+        convert_folder(spec, folder, "llama3.2-1b+clip-l14")
+
+
+def test_adding_pictures_overwrites_nothing(tmp_path: Path) -> None:
+    """A process that is killed while it adds leaves the store as it was, for meta.json does not name the new files."""
+    folder, spec = WRITERS["movies"](tmp_path / "repo"), miniatures.spec("movies", tmp_path)
+    archive = folder / "MoviesImages.tar.gz"
+    archive.rename(tmp_path / "away")
+    store = convert_folder(spec, folder, "roberta+clip-l14").folder
+    before = {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
+    (tmp_path / "away").rename(archive)
+    convert_folder(spec, folder, "roberta+clip-l14")
+    changed = [path.name for path, content in before.items() if path.read_bytes() != content]
+    assert changed == ["meta.json"]
+    verify_store(store)
+    assert [bool(has) for has in load_dataset(spec).has_image] == [node != NO_PICTURE for node in range(NODES)]
+    (store / "meta.json").write_bytes(before[store / "meta.json"])
+    assert load_dataset(spec).images is None
+    verify_store(store)
+
+
+def test_texts_may_be_null_or_end_in_half_a_character(tmp_path: Path) -> None:
+    folder, spec = WRITERS["ele-fashion"](tmp_path / "repo"), miniatures.spec("ele-fashion", tmp_path)
+    raw = folder.parent / "raw-data/ele-fashion-raw-text.jsonl"
+    lines = [f'{{"id": "B0{node:04d}", "text": "text {node}"}}' for node in range(2, NODES)]
+    raw.write_text("\n".join(['{"asin": "B00000", "raw_text": null}', '{"id": "B00001", "text": "a\\ud83d"}', *lines]))
+    convert_folder(spec, folder)
+    mag = load_dataset(spec)
+    assert (mag.texts[0], mag.texts[1], mag.texts[2]) == (None, "a?", "text 2")
+
+
+def test_feature_sets_of_two_mirrors_do_not_come_from_one_folder(tmp_path: Path) -> None:
+    folder, spec = WRITERS["movies"](tmp_path / "repo"), miniatures.spec("movies", tmp_path)
+    with pytest.raises(DataError, match=r"As magb: mmag-clip-768 is none of its feature sets"):
+        local_sources(spec, folder, ["roberta+clip-l14", "mmag-clip-768"])
+
+
+@pytest.mark.parametrize("name", ["Qwen_Qwen2_VL_7B_Instruct", "Qwen2-VL-7B-Instruct"])
+def test_names_that_openmag_gives_its_features(name: str) -> None:
+    """``embedding_generator.py`` writes - and . as _; the names in its configurations say the same."""
+    for dataset, folder in (("movies", "Movies"), ("reddit-s", "RedditS"), ("flickr30k", "Flickr30k")):
+        spec = DatasetSpec.from_toml(paths.content("tasks") / "datasets" / f"{dataset}.toml")
+        for modality, part in spec.mirror("mmag").features["mmag-qwen2-vl-7b-768"].items():
+            path = f"{folder}/{modality}_features/{folder}_{modality}_{name}_768d.npy"
+            assert match((part.file,), [path], "here", "features") == path
 
 
 def test_rows_of_zeros_or_nan_are_missing_features(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 from data import miniatures
 from data.miniatures import LABELS, NODES, WRITERS, convert_folder, edit_csv, features, graph
 
+from magbench.data.formats.torch_file import integers, load_torch
 from magbench.errors import DataError
 
 Damage = Callable[[Path], object]
@@ -42,6 +43,10 @@ MOVIES: dict[str, tuple[Damage, str]] = {
             edit_csv(f / "Movies.csv", lambda t: t.assign(label=[str(y * 10**15) for y in LABELS])),
         ),
         r"found labels 0 to 2000000000000000, allowed -1 \(unlabelled\) to 2",
+    ),
+    "a row with one field more": (
+        lambda f: (f / "Movies.csv").write_text("id,text,label\n10,a, b,1\n" + "11,c,1\n" * 29),
+        r"Movies\.csv: found rows with more fields than the 3 names of the columns",
     ),
     "half a class": (
         lambda f: edit_csv(f / "Movies.csv", lambda t: t.assign(label="1.5")),
@@ -101,8 +106,47 @@ def test_what_does_not_fit_in_magb_is_named_and_nothing_is_written(case: str, tm
 
 
 class Evil:
+    """Pickled as the call of a function, with a state for what it returns."""
+
+    def __init__(self, *call: object) -> None:
+        self.call = call or (os.system, ("touch /tmp/magbench-evil",))
+
     def __reduce__(self) -> tuple[object, ...]:
-        return (os.system, ("touch /tmp/magbench-evil",))
+        return self.call
+
+
+RECONSTRUCT = np.zeros(0).__reduce__()[0]
+EMPTY = (np.ndarray, (0,), b"b")
+CRAFTED: dict[str, tuple[Evil, str]] = {
+    "an address as an object": (Evil(np.ndarray, ((1,), "O", b"AAAAAA\0\0")), "TypeError"),
+    "a type of objects": (Evil(np.dtype, ("O",)), "the data type 'O' is not allowed"),
+    "a type with fields": (
+        Evil(np.dtype, ("i8", False, True), (3, "|", None, ("f",), {"f": (np.dtype("i8"), 0)}, 8, 1, 16)),
+        "a structured data type is not allowed",
+    ),
+    "an array of objects": (Evil(RECONSTRUCT, EMPTY, (1, (1,), np.dtype("i8"), False, [1])), "array of objects"),
+    "more than its bytes": (Evil(RECONSTRUCT, EMPTY, (1, (10**9,), np.dtype("f4"), False, b"abcd")), "buffer size"),
+    "no character": (Evil(RECONSTRUCT, EMPTY, (1, (1,), np.dtype("U1"), False, b"\xff\xff\xff\x7f")), "no character"),
+}
+
+
+@pytest.mark.parametrize("case", list(CRAFTED))
+@pytest.mark.parametrize("zipped", [True, False])
+def test_nothing_is_made_of_addresses(case: str, zipped: bool, tmp_path: Path) -> None:
+    """numpy's own constructors would: a crafted file must not reach them."""
+    content, message = CRAFTED[case]
+    torch.save([content], tmp_path / "mapping.pt", _use_new_zipfile_serialization=zipped)
+    with pytest.raises(DataError, match=f"mapping.pt is no torch file .*{message}"):
+        load_torch(tmp_path / "mapping.pt")
+
+
+@pytest.mark.parametrize("kind", ["f2", "<f4", ">f4", "f8", "i1", ">i8", "u2", "?", "U3", ">U3"])
+def test_arrays_of_plain_types_are_read(kind: str, tmp_path: Path) -> None:
+    values = np.array([[1, 0], [3, 4], [1, 1]]).astype(kind)
+    for zipped in (True, False):
+        torch.save([values, np.asfortranarray(values)], tmp_path / "a.pt", _use_new_zipfile_serialization=zipped)
+        for found in load_torch(tmp_path / "a.pt"):
+            np.testing.assert_array_equal(np.asarray(found), values)
 
 
 FASHION: dict[str, tuple[Damage, str]] = {
@@ -149,6 +193,10 @@ FASHION: dict[str, tuple[Damage, str]] = {
         lambda f: (f.parent / "raw-data/ele-fashion-raw-text.jsonl").write_text('{"id": "X"'),
         "ele-fashion-raw-text.jsonl, line 1: no JSON",
     ),
+    "a number as text": (
+        lambda f: (f.parent / "raw-data/ele-fashion-raw-text.jsonl").write_text('{"id": "B00000", "text": 3}'),
+        r"line 1: found \['id', 'text'\], expected id or asin",
+    ),
     "record": (
         lambda f: (f.parent / "raw-data/ele-fashion-raw-text.jsonl").write_text('{"key": "X"}'),
         r"line 1: found \['key'\], expected id or asin",
@@ -168,8 +216,6 @@ def test_what_does_not_fit_in_mmgraph_is_named(case: str, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("content", [np.arange(60).reshape(30, 2), torch.arange(60).reshape(30, 2) % 30])
 def test_torch_files_may_hold_arrays_and_tensors(content: object, tmp_path: Path) -> None:
-    from magbench.data.formats.torch_file import integers, load_torch
-
     torch.save({"a": [content, "text", 3]}, tmp_path / "new.pt")
     torch.save({"a": [content, "text", 3]}, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
     for name in ("new.pt", "old.pt"):

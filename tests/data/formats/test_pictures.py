@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from data.conftest import picture
 
-from magbench.data.formats.pictures import LARGEST, Tally, pictures
+from magbench.data.formats.pictures import LARGEST, LARGEST_HEADER, Tally, pictures
 from magbench.errors import DataError
 
 NODE_OF = {"a": 0, "b": 1, "c": 2}.get
@@ -96,3 +96,25 @@ def test_pictures_of_something_else(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="found no picture at all"):
         read(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_a_header_that_is_read_as_a_whole_may_not_be_large(tmp_path: Path, kind: bytes) -> None:
+    header = member("././@LongLink", size=LARGEST_HEADER + 1, type=kind).tobuf()
+    (tmp_path / "pictures.tar").write_bytes(header + bytes(10240))
+    with pytest.raises(DataError, match=f"a header of {LARGEST_HEADER + 1} bytes, allowed {LARGEST_HEADER}"):
+        read(tmp_path / "pictures.tar")
+
+
+def test_a_long_name_is_no_large_header(tmp_path: Path) -> None:
+    path = write(tmp_path / "pictures.tar", [member("x" * 200 + "/a.jpg")])
+    assert read(path)[0] == picture(1)
+
+
+def test_a_sparse_header_that_makes_no_sense_is_a_damaged_archive(tmp_path: Path) -> None:
+    odd = member("a.jpg", pax_headers={"GNU.sparse.size": "abc", "GNU.sparse.map": "x,y"})
+    path = tmp_path / "pictures.tar"
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(odd, io.BytesIO(picture(1)))
+    with pytest.raises(DataError, match="cannot be read as a tar archive"):
+        read(path)
