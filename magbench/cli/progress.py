@@ -63,8 +63,10 @@ def _transfer_line(what: str, done: int, total: int) -> None:
         print(f"{what}{size}", file=sys.stderr, flush=True)
 
 
-def describe(cell: Cell, record: Record) -> str:
+def describe(cell: Cell, record: Record | None) -> str:
     """One finished cell in one line."""
+    if record is None:
+        return f"{cell}: NO RESULT (its method could not be loaded any more)"
     seconds = (record.cost.fit_s or 0) + (record.cost.predict_s or 0)
     result = (
         f"{record.scores[0].metric} {record.scores[0].value:.4f}" if record.status == "ok" else record.status.upper()
@@ -78,7 +80,7 @@ def _lines(total: int) -> Progress:
 
     def show(event: str, cell: Cell, record: Record | None) -> None:
         nonlocal done
-        if event == "end" and record is not None:
+        if event == "end":
             done += 1
             print(
                 f"[{done}/{total} {time.monotonic() - start:.0f}s] {describe(cell, record)}",
@@ -116,7 +118,7 @@ def _bar(total: int) -> Iterator[Progress]:
         def show(event: str, cell: Cell, record: Record | None) -> None:
             if event == "start":
                 running[cell.run_id] = f"{cell.method} #{cell.seed}"
-            elif record is not None:
+            else:
                 running.pop(cell.run_id, None)
                 bar.console.print(escape(describe(cell, record)))
                 bar.advance(row)

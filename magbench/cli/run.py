@@ -223,8 +223,11 @@ def _conclude(cells: list[Cell], left: list[Cell], out: Path, json: bool) -> Non
             show_tables(stored, None)
         print(f"Report: {page}")
     _complain(stored, failed, left, len(cells))
-    if failed:
-        raise typer.Exit(2 if all(record.error and record.error.user for record in failed) else 1)
+    lost = [cell for cell in cells if cell not in dropped and cell.record() is None]
+    if lost:
+        print(f"{len(lost)} cells left no result, e.g. {lost[0]}; run the command again to see why.", file=sys.stderr)
+    if failed or lost:
+        raise typer.Exit(2 if not lost and all(record.error and record.error.user for record in failed) else 1)
 
 
 def _complain(stored: list[Any], failed: list[Record], left: list[Cell], total: int) -> None:

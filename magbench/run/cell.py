@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import resource
 import shutil
 import socket
@@ -25,7 +26,7 @@ import torch
 
 from magbench.data.load import load_dataset
 from magbench.data.mag import MAG
-from magbench.errors import MagbenchError, OutputError
+from magbench.errors import MagbenchError, MethodError, OutputError
 from magbench.registry import Registry
 from magbench.results.predictions import write_prediction
 from magbench.results.record import (
@@ -43,11 +44,13 @@ from magbench.results.record import (
     Status,
     TaskPart,
 )
-from magbench.run.plan import Cell
+from magbench.run.plan import Cell, key
 from magbench.run.provenance import environment, git_state
+from magbench.specs import canonical_hash
 from magbench.tasks.base import Task, make_task
 from magbench.tasks.views import Prediction
 from magbench.train.compose import compose
+from magbench.train.device import device_of
 from magbench.train.loop import Outcome, merged
 from magbench.train.method import Method
 
@@ -77,7 +80,6 @@ class Attempt:
 
     def __init__(self, cell: Cell, code: MagbenchPart) -> None:
         self.cell, self.code = cell, code
-        self.folder = make_temporary(cell)
         self.started = now()
         self.status: Status = "ok"
         self.error: ErrorPart | None = None
@@ -89,16 +91,18 @@ class Attempt:
         self.outcomes: list[Outcome] = []
         self.fingerprint: str | None = None
         self.seconds: dict[str, float] = {}
-        registry = Registry.default(cell.method_paths)
+        self.registry = registry = Registry.default(cell.method_paths)
         self.task = registry.task(cell.task)
         self.dataset = registry.dataset(self.task.dataset)
         self.composition = compose(cell.method, registry, registry.protocol(cell.protocol), self.task.family)
+        self.folder = make_temporary(cell)
 
     def run(self) -> None:
         """Fit, predict, check, score; fills the attempt in that order."""
         task = make_task(self.task)
         mag = load_dataset(self.dataset, self.cell.features)
         self.fingerprint = mag.fingerprint()
+        self._refuse_another()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             predictions = [self._answer(task, view, mag) for view in task.passes(mag, self.cell.seed)]
@@ -108,6 +112,15 @@ class Attempt:
         kept = task.kept_of_passes(predictions, mag, self.cell.seed)
         self.scores = tuple(ScorePart(**vars(score)) for score in task.score(kept, mag, self.cell.seed))
         self._write(kept, merged(self.outcomes))
+
+    def _refuse_another(self) -> None:
+        """Refuse to run what is not what was planned: its result would stand under the key of something else."""
+        protocol = self.registry.protocol(self.cell.protocol)
+        if canonical_hash(key(self.task, self.composition, protocol, str(self.fingerprint))) != self.cell.key:
+            raise MethodError(
+                f"{self.cell.task} {self.cell.method}: code, data or settings are not those that the run was planned"
+                " with: a file was edited meanwhile, or a worker of a cluster has others. Start the run again."
+            )
 
     def _answer(self, task: Task, view: Any, mag: MAG) -> Any:
         """Fit a fresh method to one pass of the task; its checked prediction."""
@@ -139,7 +152,12 @@ class Attempt:
 
     def publish(self) -> Record:
         """Write the record and rename the folder into place."""
-        record = make_record(self)
+        try:
+            record = make_record(self)
+        except (TypeError, ValueError) as error:  # the method left something that no record can hold
+            self.fail(error)
+            self.method, self.outcomes = None, []
+            record = make_record(self)
         try:
             (self.folder / "record.json").write_text(record.to_json(), encoding="utf-8")
             publish(self.folder, self.cell.folder)
@@ -173,6 +191,7 @@ def make_record(attempt: Attempt) -> Record:
     """The record of an attempt in its present state."""
     task, dataset = attempt.task, attempt.dataset
     outcome = merged(attempt.outcomes) if attempt.outcomes else None
+    device = _device(attempt.method)
     telemetry = {name: float(value) for name, value in outcome.telemetry.items()} if outcome else {}
     finite = {name: value for name, value in telemetry.items() if math.isfinite(value)}
     lost = [f"The telemetry {name} is {telemetry[name]} and left out." for name in telemetry if name not in finite]
@@ -198,13 +217,19 @@ def make_record(attempt: Attempt) -> Record:
             fit_s=attempt.seconds.get("fit_s"),
             predict_s=attempt.seconds.get("predict_s"),
             peak_rss=_peak_rss() if attempt.method else None,
-            peak_cuda=torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None,
+            peak_cuda=torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
         ),
-        env=environment(),
+        env=environment(device),
         started=attempt.started,
         finished=now(),
         magbench=attempt.code,
     )
+
+
+def _device(method: Method | None) -> torch.device:
+    """Where a method's network lies; the CPU for one that has none."""
+    network = getattr(method, "network", None)
+    return device_of(network) if isinstance(network, torch.nn.Module) else torch.device("cpu")
 
 
 def publish_failure(cell: Cell, code: MagbenchPart, status: Status, message: str, started: str | None = None) -> Record:
@@ -245,8 +270,8 @@ def remove_orphans(out: Path) -> None:
     """Delete the hidden folders of processes of this host that are no longer alive."""
     host = socket.gethostname()
     for folder in out.glob(f"**/{TEMPORARY}*"):
-        owner, _, pid = folder.name.rpartition("-")[0].rpartition("-")
-        if owner.endswith(f"-{host}") and pid.isdigit() and not _alive(int(pid)):
+        owner = re.fullmatch(rf"{re.escape(TEMPORARY)}(old-)?\d+-{re.escape(host)}-(\d+)-\w+", folder.name)
+        if owner is not None and not _alive(int(owner[2])):
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -257,8 +282,6 @@ def cannot_write(path: Path, error: OSError) -> OutputError:
 
 
 def _method_part(attempt: Attempt, params: int | None) -> MethodPart:
-    from magbench.specs import canonical_hash
-
     composition = attempt.composition
     commit, dirty = git_state(composition.entries[0].source.parent)
     return MethodPart(

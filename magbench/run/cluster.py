@@ -33,19 +33,26 @@ def run_dask(
         raise MagbenchError(
             f"No Dask scheduler answers at {address!r}: {error}. Start one with `dask scheduler`, and give its address."
         ) from None
+    before = {cell: cell.record() for cell in cells}
     with client:
         futures = {client.submit(run_isolated, cell, code, timeout, key=cell.run_id): cell for cell in cells}
         for cell in cells:
             progress("start", cell, None)
         try:
             for future in distributed.as_completed(futures):
-                progress("end", futures[future], collect(future, futures[future], code))
+                progress("end", futures[future], collect(future, futures[future], code, before[futures[future]]))
         finally:
             client.cancel([future for future in futures if not future.done()])
 
 
-def collect(future: Any, cell: Cell, code: MagbenchPart) -> Record:
+def collect(future: Any, cell: Cell, code: MagbenchPart, before: Record | None = None) -> Record:
     """The published record of a cell whose future has ended; a cell the cluster lost gets a failure record.
+
+    Args:
+        future: of the cell.
+        cell: what was run.
+        code: magbench's own version and commit.
+        before: the record that was there before the run; a worker may publish and be lost before it can say so.
 
     Raises:
         MagbenchError: what the cell's worker raised.
@@ -54,12 +61,12 @@ def collect(future: Any, cell: Cell, code: MagbenchPart) -> Record:
     error = future.exception()
     if isinstance(error, MagbenchError):
         raise error
+    record = cell.record()
+    if record is not None and (before is None or record.finished != before.finished):
+        return record
     if error is not None:
         return publish_failure(cell, code, "failed", f"The cluster lost the cell: {type(error).__name__}: {error}.")
-    record = cell.record()
-    if record is None:
-        raise OutputError(
-            f"{cell.folder} is missing although a worker has published it: --out must be a folder that the cluster's "
-            "workers share with this machine."
-        )
-    return record
+    raise OutputError(
+        f"{cell.folder} is missing, or an older one, although a worker has published it: --out must be a folder that"
+        " the cluster's workers share with this machine."
+    )

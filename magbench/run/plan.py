@@ -37,7 +37,7 @@ class Cell:
         method: canonical method string.
         seed: seed of split, initialisation and training.
         protocol: protocol id.
-        method_paths: files and folders of methods that are not shipped.
+        method_paths: files and folders that the method comes from, where it is not shipped.
         key: what can change the score, without the seed; empty while the data are not on this machine.
         out: the runs folder.
     """
@@ -118,13 +118,19 @@ def _rounds(
                     method=composition.name,
                     seed=part.seeds[0],
                     protocol=part.protocol.id,
-                    method_paths=tuple(method_paths),
+                    method_paths=_needed(method_paths, composition),
                     key=canonical_hash(key(task, composition, part.protocol, found)) if found else "",
                     out=str(out),
                 )
                 for composition in composed[task.family]
             ]
     return [[replace(cell, seed=seed) for cell in cells] for seed in part.seeds]
+
+
+def _needed(method_paths: Sequence[str], composition: Composition) -> tuple[str, ...]:
+    """The paths that the method comes from: a file of another method that breaks during a run is no matter."""
+    sources = {entry.source for entry in composition.entries}
+    return tuple(path for path in method_paths if Path(path).expanduser().resolve() in sources)
 
 
 def feature_sets(spec: DatasetSpec, wanted: Sequence[str]) -> tuple[str, ...]:

@@ -7,11 +7,14 @@ import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import magbench
 from magbench import paths
 from magbench.results.record import MagbenchPart
+
+if TYPE_CHECKING:
+    import torch
 
 PACKAGES = ("torch", "torch-geometric", "numpy", "scipy", "scikit-learn", "pandas")
 
@@ -30,18 +33,18 @@ def git_state(folder: Path) -> tuple[str | None, bool | None]:
     return (commit, bool(status)) if commit is not None else (None, None)
 
 
-def environment() -> dict[str, Any]:
-    """Python, platform, processor, threads, GPU and package versions of this process."""
+def environment(device: torch.device | None = None) -> dict[str, Any]:
+    """Python, platform, processor, threads and package versions of this process, and the GPU if ``device`` is one."""
     import torch
 
-    cuda = torch.cuda.is_available()
+    cuda = device is not None and device.type == "cuda"
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "cpu": _cpu_name(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "gpu": torch.cuda.get_device_name() if cuda else None,
+        "gpu": torch.cuda.get_device_name(device) if cuda else None,
         "driver": torch.version.cuda if cuda else None,
         "packages": {name: _version(name) for name in PACKAGES},
     }

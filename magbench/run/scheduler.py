@@ -14,14 +14,14 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from typing import Any
 
-from magbench.errors import OutputError
-from magbench.results.record import MagbenchPart, Record
+from magbench.errors import MagbenchError, OutputError
+from magbench.results.record import MagbenchPart, Record, Status
 from magbench.run.cell import now, publish_failure
 from magbench.run.plan import Cell
 from magbench.run.server import start_server
 
 Progress = Callable[[str, Cell, Record | None], None]
-"""Called with ``"start"`` or ``"end"``, the cell, and at the end its record."""
+"""Called with ``"start"`` or ``"end"``, the cell, and at the end its record; None: it left none."""
 
 
 @dataclass
@@ -108,7 +108,8 @@ def _ended(running: Sequence[Running]) -> list[Running]:
     return [job for job in running if not job.process.is_alive() or now >= job.deadline]
 
 
-def _finish(job: Running, code: MagbenchPart) -> Record:
+def _finish(job: Running, code: MagbenchPart) -> Record | None:
+    """The record of a job that has ended; None where not even that of its failure can be made."""
     late = job.process.is_alive()
     answer = _answer(job)
     _kill(job)
@@ -119,12 +120,21 @@ def _finish(job: Running, code: MagbenchPart) -> Record:
         return record  # published, even if the process was stopped before it could say so
     if late:
         seconds = time.monotonic() - job.started
-        return publish_failure(job.cell, code, "timeout", f"Stopped after {seconds:.0f} s (--timeout).", job.began)
+        return _failure(job, code, "timeout", f"Stopped after {seconds:.0f} s (--timeout).")
     if job.process.exitcode == -signal.SIGKILL:
         message = "The process was killed (signal 9), most likely for using too much memory."
-        return publish_failure(job.cell, code, "oom", message, job.began)
+        return _failure(job, code, "oom", message)
     message = f"The process ended with {_exit(job.process.exitcode)}. What it printed is in {job.cell.log}."
-    return publish_failure(job.cell, code, "failed", message, job.began)
+    return _failure(job, code, "failed", message)
+
+
+def _failure(job: Running, code: MagbenchPart, status: Status, message: str) -> Record | None:
+    try:
+        return publish_failure(job.cell, code, status, message, job.began)
+    except OutputError:
+        raise
+    except MagbenchError:  # the method's file was broken meanwhile: there is no method to make a record of
+        return None
 
 
 def _exit(code: int | None) -> str:

@@ -89,7 +89,7 @@ class LinkPredictionTask(Task):
 
     def parts(self, mag: MAG, seed: int) -> Parts:
         split = self.split(mag)
-        return Parts(split.train, split.test)
+        return Parts(_seen(split, mag.num_nodes), split.test)
 
     def view(self, mag: MAG, seed: int) -> LinkPredictionView:
         return self.view_of_draw(mag, seed, self.drawn(mag))
@@ -97,7 +97,7 @@ class LinkPredictionTask(Task):
     def view_of_draw(self, mag: MAG, seed: int, drawn: Draw) -> LinkPredictionView:
         """The view for a given draw (the leak probe holds it fixed while it changes hidden edges)."""
         split = drawn.split
-        train = _without(split.train, np.concatenate([split.val, split.test], axis=1), mag.num_nodes)
+        train = _seen(split, mag.num_nodes)
         return LinkPredictionView(
             task=self.spec.versioned_id,
             seed=seed,
@@ -147,7 +147,8 @@ class LinkPredictionTask(Task):
         return np.asarray(mag.official[name], dtype=np.int64)
 
 
-def _without(edges: Index, hidden: Index, num_nodes: int) -> Index:
-    """Edges u < v, each once, that are not hidden in either direction; self-loops are left out."""
-    kept, out = (undirected_edges(part, num_nodes) for part in (edges, hidden))
+def _seen(split: EdgeSplit, num_nodes: int) -> Index:
+    """The training edges u < v, each once, that are not held out in either direction; self-loops are left out."""
+    held_out = np.concatenate([split.val, split.test], axis=1)
+    kept, out = (undirected_edges(part, num_nodes) for part in (split.train, held_out))
     return kept[:, ~np.isin(kept[0] * num_nodes + kept[1], out[0] * num_nodes + out[1])]

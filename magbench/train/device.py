@@ -37,6 +37,6 @@ def device_of(network: nn.Module) -> torch.device:
 
 def mixed_precision(device: torch.device, wanted: bool) -> AbstractContextManager[object]:
     """bfloat16 products, if ``wanted``, on a GPU that has them; elsewhere nothing changes."""
-    if wanted and device.type == "cuda" and torch.cuda.is_bf16_supported():
+    if wanted and device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
         return torch.autocast("cuda", dtype=torch.bfloat16)
     return nullcontext()

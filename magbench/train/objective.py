@@ -181,13 +181,11 @@ class EncoderObjective(Objective[GraphViewT]):
 
     def forward(self, network: Network, batch: Batch) -> Encoded:
         encoded: Encoded = network(batch.x, batch.edge_index, batch.observed, batch.degree)
-        if encoded.h.dtype == torch.bfloat16:
-            return Encoded({name: z.float() for name, z in encoded.z.items()}, encoded.h.float())
-        return encoded
+        return Encoded(encoded.z, encoded.h.float())
 
     def context(self, states: Encoded, batch: Batch, step: int, generator: torch.Generator) -> Context:
         return Context(
-            z=states.z,
+            z={name: z.float() for name, z in states.z.items()},  # half precision under a sampled protocol on a GPU
             h=states.h,
             node_ids=batch.node_ids,
             edge_index=batch.graph,

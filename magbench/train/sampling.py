@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import torch
 from torch_geometric.data import Data
 
 from magbench.data.mag import simple_undirected
@@ -20,6 +19,7 @@ from magbench.graph.neighbors import NeighborSampler
 from magbench.nn.encoder import Encoder
 from magbench.specs import Sampling
 from magbench.tasks.views import TaskView
+from magbench.train.device import device_of
 from magbench.train.objective import Batch, EncoderObjective
 
 
@@ -30,7 +30,7 @@ class SampledBatches:
         objective: says what the items are, and what is right for them.
         view: what may be seen.
         sampling: items a batch and neighbours a node.
-        encoder: says how many hops it sees.
+        encoder: says how many hops it sees, and by where it lies whether batches are made ready for a GPU.
         seed: seeds order and draws.
         regularized: whether a regulariser will look at the batches.
     """
@@ -51,10 +51,11 @@ class SampledBatches:
         features = Features(view.x, view.observed)
         self.batches = objective.samples(view, sampler, features, batch_size=sampling.batch_size, seed=seed)
         self.y_train = view.y_train
+        self.pinned = device_of(encoder).type == "cuda"
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """The steps of one epoch, in order."""
-        for data in self.batches.epoch(epoch, pin_memory=torch.cuda.is_available()):
+        for data in self.batches.epoch(epoch, pin_memory=self.pinned):
             yield self._batch(data)
 
     def _batch(self, data: Data) -> Batch:

@@ -10,7 +10,7 @@ import pytest
 from lab import Lab
 
 from magbench.errors import MagbenchError, OutputError
-from magbench.run.cell import make_temporary, remove_orphans
+from magbench.run.cell import make_temporary, remove_orphans, run_cell
 from magbench.run.cluster import collect
 from magbench.run.host import Host
 from magbench.run.plan import Cell
@@ -45,6 +45,15 @@ def test_a_lost_worker_is_a_record(lab: Lab, cell: Cell) -> None:
     assert cell.record() == record
 
 
+def test_what_a_worker_published_before_it_was_lost_stays(lab: Lab, cell: Cell) -> None:
+    with lab.environment():
+        published = run_cell(cell, magbench_part())
+        assert collect(Future(RuntimeError("KilledWorker")), cell, magbench_part()) == published
+    assert cell.record().status == "ok"
+    with pytest.raises(OutputError, match="or an older one"):
+        collect(Future(), cell, magbench_part(), published)
+
+
 def test_a_folder_that_is_not_shared(cell: Cell) -> None:
     with pytest.raises(OutputError, match="workers share with this machine"):
         collect(Future(), cell, magbench_part())
@@ -68,8 +77,10 @@ def test_only_what_dead_processes_of_this_host_left_is_removed(cell: Cell) -> No
     folder = alive.parent
     dead = folder / f".tmp-0-{socket.gethostname()}-{2**22 + 1}-00000000"  # above the largest process id of Linux
     foreign = folder / f".tmp-0-elsewhere-{2**22 + 1}-00000000"
-    for path in (dead, foreign):
+    longer = folder / f".tmp-0-gpu-{socket.gethostname()}-{2**22 + 1}-00000000"
+    old = folder / f".tmp-old-{dead.name.removeprefix('.tmp-')}"
+    for path in (dead, foreign, longer, old):
         path.mkdir()
     remove_orphans(Path(cell.out))
-    assert sorted(folder.iterdir()) == sorted([alive, foreign])
+    assert sorted(folder.iterdir()) == sorted([alive, foreign, longer])
     assert dataclasses.replace(cell, seed=1).record() is None

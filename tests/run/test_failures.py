@@ -82,6 +82,16 @@ class Missing(Base):
     def predict(self, view):
         return NodePrediction(view.test.numpy()[1:], uniform(view)[1:])
 
+@register_method("tells_text")
+class TellsText(Base):
+    def fit(self, view, *, seed):
+        self.outcome.telemetry["note"] = "words"
+
+@register_method("half_a_parameter")
+class HalfAParameter(Base):
+    def fit(self, view, *, seed):
+        self.outcome.params = 2.5
+
 @register_method("twice")
 class Twice(Base):
     def predict(self, view):
@@ -97,6 +107,8 @@ CRASHES = {
     "starves": ("oom", "OutOfMemory", "memory"),
     "allocates": ("oom", "MemoryError", ""),
     "sleeps": ("timeout", "Timeout", "--timeout"),
+    "tells_text": ("failed", "ValueError", "could not convert string to float: 'words'"),
+    "half_a_parameter": ("failed", "ValidationError", "params\n  Input should be a valid integer"),
 }
 BAD_PREDICTIONS = {
     "wrong_type": "ndarray, expected magbench.api.NodePrediction",
@@ -240,3 +252,44 @@ def test_a_full_file_system_loses_nothing(lab: Lab, tmp_path: Path) -> None:
         assert temporaries(small / "runs") == []
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+EDITED = """
+import os, pathlib
+import numpy as np
+from magbench.api import Method, NodePrediction, register_method
+
+@register_method("edits")
+class Edits(Method):
+    def fit(self, view, *, seed):
+        if seed == 0:
+            file = pathlib.Path(__file__)
+            {edit}
+
+    def predict(self, view):
+        return NodePrediction(view.test.numpy(), np.ones((len(view.test), view.num_classes), dtype=np.float32))
+"""
+
+
+def test_a_file_that_is_edited_during_a_run_gives_no_result_of_the_planned_key(lab: Lab, tmp_path: Path) -> None:
+    file = tmp_path / "edited.py"
+    file.write_text(EDITED.format(edit="file.write_text(file.read_text() + '# other code' + chr(10))"))
+    out = tmp_path / "runs"
+    outcome = lab.run("-t", "nc/toy", "-m", file, "--seeds", "0-1", "--jobs", 1, "--out", out)
+    assert outcome.code == 2
+    assert "code, data or settings are not those that the run was planned with" in outcome.err
+    found = {name: read(folder) for name, folder in cells(out).items()}
+    assert (found["edits 0"]["status"], found["edits 1"]["status"]) == ("ok", "failed")
+
+
+def test_a_file_that_breaks_during_a_run_does_not_stop_the_others(lab: Lab, tmp_path: Path) -> None:
+    file = tmp_path / "broken.py"
+    file.write_text(EDITED.format(edit="file.write_text('def')"))
+    out = tmp_path / "runs"
+    outcome = lab.run(
+        "-t", "nc/toy", "-m", file, "-m", "label_propagation", "--seeds", "0-1", "--jobs", 1, "--out", out
+    )
+    assert outcome.code == 1
+    assert "NO RESULT" in outcome.err and "1 cells left no result, e.g." in outcome.err
+    assert set(cells(out)) == {"edits 0", "label_propagation 0", "label_propagation 1"}
+    assert temporaries(out) == []

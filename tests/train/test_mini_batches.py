@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import fields, replace
 
 import numpy as np
@@ -17,6 +18,7 @@ from magbench.regularizers import OptiMAG, PPRPairs
 from magbench.regularizers.base import Context
 from magbench.specs import Protocol, Sampling, Training
 from magbench.tasks.views import LinkPredictionView, NodeClassificationView, TaskView
+from magbench.train import loop
 from magbench.train.compose import compose
 from magbench.train.link_prediction import LinkPredictionObjective
 from magbench.train.method import EncoderMethod
@@ -193,6 +195,19 @@ def test_a_batch_moves_as_a_whole(view: NodeClassificationView) -> None:
         tensors = value.values() if isinstance(value, dict) else [value] if value is not None else []
         assert all(tensor.device.type == "meta" for tensor in tensors), entry.name
     assert batch.to(torch.device("cpu")).edge_index is batch.edge_index
+
+
+@pytest.mark.parametrize("encoder", ["mlp", "sage", "gcn", "gat"])
+def test_in_half_precision_regularisers_are_on(encoder: str, view: NodeClassificationView, monkeypatch) -> None:
+    """A GPU under a sampled protocol computes in bfloat16; a CPU's own stands in for it, with a GPU's edges."""
+    for name in ("gcn", "sage"):
+        module = sys.modules[REGISTRY.method(name).load().__module__]
+        monkeypatch.setattr(module, "adjacency", lambda edges, rows, columns, *weight: (edges, *weight))
+    monkeypatch.setattr(loop, "mixed_precision", lambda device, wanted: torch.autocast("cpu", dtype=torch.bfloat16))
+    half = fitted(f"{encoder}+dagr[gradient_ratio=1,warmup=0]", view).outcome.telemetry["dagr.lam"]
+    monkeypatch.undo()
+    full = fitted(f"{encoder}+dagr[gradient_ratio=1,warmup=0]", view).outcome.telemetry["dagr.lam"]
+    assert half == pytest.approx(full, rel=0.1)
 
 
 def test_features_move_once_and_not_in_every_step(view: NodeClassificationView) -> None:
