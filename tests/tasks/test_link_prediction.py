@@ -162,6 +162,7 @@ def test_official_edges_are_taken_as_they_are() -> None:
     # The test edge among the training edges, and their repeats, are gone from the graph.
     assert pairs(*view.edge_index) == pairs(*split.train)
     assert view.edge_index.size(1) == 2 * split.train.shape[1]
+    assert np.array_equal(task.parts(mag, 0).train, view.train.numpy()), "the conflict report counts what is seen"
     assert task.draw(mag, 0) != TASK.draw(MAG, 0)
 
 
