@@ -16,7 +16,7 @@ from magbench.board.study import study_view
 from magbench.board.study_page import write_studies
 from magbench.data.load import load_dataset
 from magbench.data.mag import MAG
-from magbench.metrics.ranking import hits
+from magbench.metrics.ranking import recalls
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell
 from magbench.results.items import item_scores
@@ -107,7 +107,7 @@ def _parts(record: Record) -> dict[str, float]:
 def _recall(cell: StoredCell) -> dict[int, float]:
     """Recall@k of stored ranks, both directions counting the same."""
     scored = cell.scored()
-    return {} if scored is None else {k: float(scored.items(partial(hits, k=k)).mean()) for k in RECALL_AT}
+    return {} if scored is None else {k: float(scored.items(partial(recalls, k=k)).mean()) for k in RECALL_AT}
 
 
 def _telemetry(measured: Mapping[str, float]) -> dict[str, float]:

@@ -6,9 +6,14 @@ that a method that gives every candidate the same score gains nothing:
 
     rank = 1 + above + equal / 2
 
-``mrr`` is the mean of 1 / rank; ``hits_at_k`` the share of queries with rank <= k, which with one right candidate a
-query is ``recall_at_k``. Counts are made of a table of scores by :func:`count_above_equal`, some rows at a time, and of
-embeddings, without such a table, by :func:`rank_counts <magbench.metrics.exact.rank_counts>`.
+``mrr`` is the mean of 1 / rank; ``hits_at_k`` the share of queries with rank <= k, as in link prediction's evaluators.
+``recall_at_k``, of retrieval, is what hits@k is on average where ties stand in random order. The two differ where items
+are tied for a reason: nodes with the same neighbours are equal after smoothing, but whether to the last bit depends on
+the order of sums. A tie that rounding breaks counts as its average; one that is met exactly hits@1 counts as a miss, so
+the same model would have another score on another machine.
+
+Counts are made of a table of scores by :func:`count_above_equal`, some rows at a time, and of embeddings, without such
+a table, by :func:`rank_counts <magbench.metrics.exact.rank_counts>`.
 
 Source: Berrendorf et al., "On the ambiguity of rank-based evaluation of entity alignment or link prediction methods"
 (2020), section 3.1.
@@ -42,6 +47,7 @@ __all__ = [
     "rank_counts",
     "realistic_ranks",
     "recall_at_k",
+    "recalls",
     "reciprocal_ranks",
     "top_k",
 ]
@@ -136,6 +142,24 @@ def hits(above: ArrayLike, equal: ArrayLike, k: int, pool: int | None = None) ->
             candidates ``pool`` is given, for a k above it or for counts that it cannot hold.
     """
     ranks = realistic_ranks(above, equal)
+    _check_k(above, equal, k, pool)
+    return (ranks <= k).astype(np.float64)
+
+
+def recalls(above: ArrayLike, equal: ArrayLike, k: int, pool: int | None = None) -> Floats:
+    """float64 [Q], the chance that the right candidate is among the first k when ties stand in random order:
+    (k - above) / (equal + 1), at least 0 and at most 1. Raises as :func:`hits`.
+
+    >>> recalls([0, 0, 3], [0, 3, 0], k=1)
+    array([1.  , 0.25, 0.  ])
+    """
+    realistic_ranks(above, equal)
+    _check_k(above, equal, k, pool)
+    higher, same = (_array(counts).astype(np.float64) for counts in (above, equal))
+    return np.clip((k - higher) / (same + 1), 0.0, 1.0)
+
+
+def _check_k(above: ArrayLike, equal: ArrayLike, k: int, pool: int | None) -> None:
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
         raise MethodError(f"k is {k!r}; expected an integer from 1 up.")
     if pool is not None:
@@ -144,7 +168,6 @@ def hits(above: ArrayLike, equal: ArrayLike, k: int, pool: int | None = None) ->
         most = int((_array(above).astype(np.int64) + _array(equal)).max())
         if most >= pool:
             raise MethodError(f"{most} candidates score as high as the right one; among {pool} at most {pool - 1} can.")
-    return (ranks <= k).astype(np.float64)
 
 
 def mrr(above: ArrayLike, equal: ArrayLike) -> float:
@@ -165,8 +188,13 @@ def hits_at_k(above: ArrayLike, equal: ArrayLike, k: int, pool: int | None = Non
     return float(hits(above, equal, k, pool).mean())
 
 
-recall_at_k = hits_at_k
-"""With one right candidate a query, or any of several that counts, recall@k is hits@k."""
+def recall_at_k(above: ArrayLike, equal: ArrayLike, k: int, pool: int | None = None) -> float:
+    """Mean of :func:`recalls`, where a query has one right candidate, or any of several counts; raises as that.
+
+    >>> recall_at_k([0, 3, 0], [0, 0, 1], k=1)
+    0.5
+    """
+    return float(recalls(above, equal, k, pool).mean())
 
 
 def median_rank(above: ArrayLike, equal: ArrayLike) -> float:
@@ -178,12 +206,18 @@ def median_rank(above: ArrayLike, equal: ArrayLike) -> float:
     return float(np.median(realistic_ranks(above, equal)))
 
 
-def _hits_metric(k: int, name: str = "hits") -> Metric:
+def _hits_metric(k: int) -> Metric:
     items: Callable[[ArrayLike, ArrayLike], Floats] = partial(hits, k=k)
-    return Metric(f"{name}@{k}", 1, True, (0.0, 1.0), partial(hits_at_k, k=k), items)
+    return Metric(f"hits@{k}", 1, True, (0.0, 1.0), partial(hits_at_k, k=k), items)
+
+
+def _recall_metric(k: int) -> Metric:
+    """Version 1 was hits@k."""
+    items: Callable[[ArrayLike, ArrayLike], Floats] = partial(recalls, k=k)
+    return Metric(f"recall@{k}", 2, True, (0.0, 1.0), partial(recall_at_k, k=k), items)
 
 
 MRR = Metric("mrr", version=1, higher_is_better=True, bounds=(0.0, 1.0), function=mrr, items=reciprocal_ranks)
 HITS_AT_1, HITS_AT_3, HITS_AT_10 = (_hits_metric(k) for k in (1, 3, 10))
-RECALL_AT_1, RECALL_AT_5, RECALL_AT_10 = (_hits_metric(k, "recall") for k in (1, 5, 10))
+RECALL_AT_1, RECALL_AT_5, RECALL_AT_10 = (_recall_metric(k) for k in (1, 5, 10))
 MEDIAN_RANK = Metric("median_rank", version=1, higher_is_better=False, bounds=(1.0, np.inf), function=median_rank)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 import torch
@@ -49,7 +51,22 @@ def test_by_hand() -> None:
     assert realistic_ranks(above, equal).tolist() == [2.0, 3.0, 1.0, 1.5]
     assert mrr(above, equal) == pytest.approx((1 / 2 + 1 / 3 + 1 + 2 / 3) / 4)
     assert [hits_at_k(above, equal, k) for k in (1, 2, 3)] == [0.25, 0.75, 1.0]
-    assert recall_at_k(above, equal, 2) == 0.75
+    assert recall_at_k(above, equal, 2) == pytest.approx((2 / 3 + 0 + 1 + 1) / 4)
+
+
+def test_recall_of_ties_is_its_mean_over_their_orders() -> None:
+    """By a count of all orders; and a tie that rounding breaks at random has the same recall, hits@k has not."""
+    generator = np.random.default_rng(0)
+    for above, equal in [(0, 0), (0, 1), (1, 2), (2, 3), (4, 1)]:
+        places = [above + 1 + order.index(0) for order in permutations(range(equal + 1))]
+        for k in (1, 2, 3, 5):
+            assert recall_at_k([above], [equal], k) == pytest.approx(np.mean([place <= k for place in places]))
+    scores = np.repeat(generator.integers(0, 3, (4000, 4)).astype(float), 2, axis=1)  # every candidate twice
+    right = generator.integers(0, 8, 4000)
+    broken = scores + 1e-9 * generator.standard_normal(scores.shape)
+    exact, rounded = (count_above_equal(table, right) for table in (scores, broken))
+    assert recall_at_k(*rounded, 1) == pytest.approx(recall_at_k(*exact, 1), abs=0.02)
+    assert hits_at_k(*exact, 1) == 0 and hits_at_k(*rounded, 1) > 0.1
 
 
 def test_a_constant_score_gains_nothing() -> None:

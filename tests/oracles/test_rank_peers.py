@@ -12,7 +12,7 @@ from sklearn.metrics import coverage_error, label_ranking_average_precision_scor
 from torch import Tensor
 from torchmetrics.functional.retrieval import retrieval_hit_rate, retrieval_reciprocal_rank
 
-from magbench.metrics.ranking import mrr, rank_counts, realistic_ranks, recall_at_k, top_k
+from magbench.metrics.ranking import hits_at_k, mrr, rank_counts, realistic_ranks, recall_at_k, top_k
 
 KS = (1, 5, 10)
 SIZES = [(3, 4, 2), (20, 60, 5), (40, 300, 16)]
@@ -95,7 +95,7 @@ def test_ogb_on_ties(size: tuple[int, int, int], levels: int) -> None:
     theirs = Evaluator("ogbl-citation2").eval({"y_pred_pos": right, "y_pred_neg": wrong})
     assert mrr(above, equal) == pytest.approx(float(theirs["mrr_list"].double().mean()), rel=1e-6)
     for k in (1, 10):
-        assert recall_at_k(above, equal, k) == pytest.approx(float(theirs[f"hits@{k}_list"].double().mean()))
+        assert hits_at_k(above, equal, k) == pytest.approx(float(theirs[f"hits@{k}_list"].double().mean()))
 
 
 @pytest.mark.parametrize("size", SIZES)
