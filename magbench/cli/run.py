@@ -113,7 +113,7 @@ def run(
             file=sys.stderr,
         )
         raise typer.Exit(130) from None
-    _conclude(cells, left, out, json)
+    _conclude(cells, todo, left, out, json)
 
 
 def _check(overwrite: str, budget: float | None, scheduler: str | None) -> None:
@@ -185,7 +185,7 @@ def _spent(cells: list[Cell], todo: list[Cell], kept: dict[tuple[str, int], floa
     return spent_seconds(stay) + sum(elsewhere)
 
 
-def _conclude(cells: list[Cell], left: list[Cell], out: Path, json: bool) -> None:
+def _conclude(cells: list[Cell], todo: list[Cell], left: list[Cell], out: Path, json: bool) -> None:
     """Print the table, write the report, say what failed and what was left out by the budget.
 
     Exit code 2 when a user's mistake made a cell fail, 1 for other failures.
@@ -223,7 +223,7 @@ def _conclude(cells: list[Cell], left: list[Cell], out: Path, json: bool) -> Non
             show_tables(stored, None)
         print(f"Report: {page}")
     _complain(stored, failed, left, len(cells))
-    lost = [cell for cell in cells if cell not in dropped and cell.record() is None]
+    lost = [cell for cell in todo if cell not in dropped and cell.record() is None]
     if lost:
         print(f"{len(lost)} cells left no result, e.g. {lost[0]}; run the command again to see why.", file=sys.stderr)
     if failed or lost:
