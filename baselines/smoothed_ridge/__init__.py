@@ -38,7 +38,7 @@ class SmoothedRidge(Method):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._context: Memo[tuple[CoupledGraph, Tensor]] = Memo()
+        self._built: Memo[tuple[CoupledGraph, Tensor]] = Memo()
 
     def fit(self, view: RetrievalView, *, seed: int) -> None:
         self.steps, self.maps = select(self._candidates(view), view, self.outcome)
@@ -67,7 +67,7 @@ class SmoothedRidge(Method):
             return graph, Uniform(coupling=self.options.coupling)(e, graph)
 
         sizes = [side.observed for side in view.sides.values()]
-        return self._context([*within, *across, *sizes], made)
+        return self._built([*within, *across, *sizes], made)
 
     def _candidates(self, view: RetrievalView) -> Iterator[tuple[tuple[int, Maps], dict[str, Tensor]]]:
         tried = (1, 2, 4) if self.options.K == "auto" else (self.options.K,)
