@@ -24,6 +24,12 @@ def checkout() -> Path | None:
     return root if (root / "pyproject.toml").is_file() and (root / "tasks").is_dir() else None
 
 
+def install_extra(name: str) -> str:
+    """The command that installs the extra ``name`` beside what runs now: a checkout, or an installed wheel."""
+    root = checkout()
+    return f"pip install 'magbench[{name}]'" if root is None else f"pip install -e '{root}[{name}]'"
+
+
 def home() -> Path:
     """Cache folder: ``$MAGBENCH_HOME``, else ``~/.cache/magbench`` (honouring ``XDG_CACHE_HOME``)."""
     if configured := os.environ.get("MAGBENCH_HOME"):

@@ -48,7 +48,7 @@ def _machine() -> list[dict[str, Any]]:
         _row(
             "CUDA",
             torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-            "node classification runs on the CPU",
+            "" if torch.cuda.is_available() else "everything runs on the CPU",
         ),
         _row("java", shutil.which("java"), "caption metrics of later releases need it"),
         _row("cache", str(home), "exists" if home.is_dir() else "not made yet; set MAGBENCH_HOME to move it"),
@@ -56,10 +56,12 @@ def _machine() -> list[dict[str, Any]]:
 
 
 def _extras() -> list[dict[str, Any]]:
+    from magbench.paths import install_extra
+
     rows = []
     for extra, (packages, use) in EXTRAS.items():
         missing = [package for package in packages if _version(package) is None]
-        note = use if not missing else f"{use}: pip install 'magbench[{extra}]' (missing: {', '.join(missing)})"
+        note = use if not missing else f"{use}: {install_extra(extra)} (missing: {', '.join(missing)})"
         rows.append(_row(f"[{extra}]", None if missing else "installed", note))
     return rows
 

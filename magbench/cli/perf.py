@@ -87,6 +87,7 @@ def _either(name: str, value: str, allowed: tuple[str, ...]) -> tuple[str, ...]:
 
 def _print(report: Any) -> None:
     from magbench.cli.output import print_table
+    from magbench.paths import install_extra
     from magbench.perf.compare import exponents
 
     machine = report.machine
@@ -94,7 +95,7 @@ def _print(report: Any) -> None:
     missing = [name for name, version in machine["packages"].items() if not version]
     print(f"{machine['cpu']}, {machine['threads']} of {machine['cores']} threads; {packages}")
     if missing:
-        print(f"Not installed, so not compared: {', '.join(missing)} (pip install 'magbench[perf]').")
+        print(f"Not installed, so not compared: {', '.join(missing)} ({install_extra('perf')}).")
     print_table(_ceilings(report.ceilings), CEILINGS, "What this machine reaches on one thread")
     slopes = exponents(report.rows)
     print_table(

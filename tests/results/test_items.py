@@ -11,6 +11,7 @@ import pytest
 from lab import Lab
 from scipy import stats
 
+from magbench.cli.results import table_rows
 from magbench.errors import RecordError, UnknownNameError
 from magbench.metrics import METRICS
 from magbench.results.frame import StoredCell, read_cells, scores_frame
@@ -128,6 +129,17 @@ def test_compare_and_tables(lab: Lab, runs: Path) -> None:
     page = lab.call("report", "--runs", runs, "--json").json()["report"]
     text = Path(page).read_text()
     assert "sign flips over test items" in text and "corrected resampled t" in text and "Validation mrr" in text
+
+
+def test_a_table_of_one_metric_leaves_other_feature_sets_out(stored: list[StoredCell]) -> None:
+    def elsewhere(cell: StoredCell) -> StoredCell:
+        dataset = cell.record.dataset.model_copy(update={"features": "other"})
+        return StoredCell(cell.record.model_copy(update={"dataset": dataset}), cell.folder)
+
+    other = [elsewhere(cell) if cell.record.task.id == "node_classification/toy" else cell for cell in stored]
+    assert {row["task"] for row in table_rows(other, "mrr")} == {"link_prediction/toy@1"}
+    with pytest.raises(UnknownNameError, match="'mr'"):
+        table_rows(other, "mr")
 
 
 def test_a_method_of_another_family_fails_at_planning(lab: Lab, runs: Path, tmp_path: Path) -> None:

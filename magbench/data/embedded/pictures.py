@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from PIL import Image
 
 from magbench.errors import DataError
+from magbench.paths import install_extra
 
 SIZE = 64
 QUALITY = 90
@@ -48,7 +49,7 @@ def rasterise(svg: str) -> bytes:
     try:
         import resvg_py
     except ImportError as error:
-        raise DataError("Rendering SVG needs resvg-py; install it with `pip install 'magbench[encode]'`.") from error
+        raise DataError(f"Rendering SVG needs resvg-py; install it with `{install_extra('encode')}`.") from error
     drawing = svg.replace("currentColor", "#000000")
     return bytes(
         resvg_py.svg_to_bytes(svg_string=drawing, width=SIZE, height=SIZE, background="#ffffff", skip_system_fonts=True)
