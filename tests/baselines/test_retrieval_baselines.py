@@ -121,7 +121,7 @@ def test_graph_without_edges(name: str) -> None:
     assert all(np.isfinite(rows).all() for rows in embeddings(name, bare).values())
 
 
-@pytest.mark.parametrize("name", ["smoothed_ridge[K=2]", "crossed_ridge[own=[1],other=[1]]", "goma[readout=uniform]"])
+@pytest.mark.parametrize("name", ["smoothed_ridge[K=2]", "crossed_ridge[weights=[1]]", "goma[readout=uniform]"])
 def test_a_missing_item_sends_nothing(name: str) -> None:
     """Its row says that nothing is known of it, so what stands there reaches no other item."""
     view = view_of(name)
