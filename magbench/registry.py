@@ -93,7 +93,15 @@ class Registry:
         return registry
 
     def dataset(self, name: str) -> DatasetSpec:
-        return _lookup(self.datasets, "data set", name.partition("@")[0], "See `magbench ls datasets`.")
+        """A data set by ``name`` or ``name@version``.
+
+        Raises:
+            UnknownNameError: no such data set or version.
+        """
+        name, _, version = name.partition("@")
+        spec = _lookup(self.datasets, "data set", name, "See `magbench ls datasets`.")
+        _check_version(spec.name, version, spec.version)
+        return spec
 
     def task(self, name: str) -> TaskSpec:
         """A task by ``family/name`` or ``alias/name``, with a variant's options in brackets, with ``@version``.
@@ -109,8 +117,7 @@ class Registry:
         same_name = [task.id for task in self.tasks.values() if not slash and task.name == family]
         hint = f"Write {' or '.join(same_name)}." if same_name else "See `magbench ls tasks`."
         spec = _lookup(self.tasks, "task", full, hint)
-        if version and version != str(spec.version):
-            raise UnknownNameError("version of " + spec.id, version, [str(spec.version)])
+        _check_version(spec.id, version, spec.version)
         if not bracket:
             return spec
         if not options.endswith("]"):
@@ -150,7 +157,7 @@ class Registry:
         """
         path = Path(path).expanduser().resolve()
         if path.is_dir() and (path / "method.toml").is_file():
-            return [self._add_folder(path)]
+            return [self._add_package(path)]
         if path.is_file() and path.suffix == ".py":
             return self._add_file(path)
         raise MethodError(f"No method at {path}: expected a .py file or a folder with a method.toml.")
@@ -174,13 +181,22 @@ class Registry:
                     task = TaskSpec.from_toml(path, **shared)
                     self.tasks[task.id] = task
 
-    def _add_folder(self, folder: Path) -> str:
+    def _add_folder(self, folder: Path) -> None:
+        """A shipped method or an installed plugin: its class can be imported by its name."""
+        self._insert(MethodEntry(MethodSpec.from_toml(folder / "method.toml"), folder))
+
+    def _add_package(self, folder: Path) -> str:
+        """A user's folder, imported under a name of its own: two folders of one name are two methods."""
         spec = MethodSpec.from_toml(folder / "method.toml")
-        if spec.target.startswith("."):
-            raise MethodError(f"{folder / 'method.toml'}: class must name a module, e.g. {folder.name}:{'MyEncoder'}.")
-        if folder.parent != paths.content("baselines") and str(folder.parent) not in sys.path:
-            sys.path.insert(0, str(folder.parent))
-        self._insert(MethodEntry(spec, folder))
+        module, _, attribute = spec.target.partition(":")
+        top, dot, rest = module.partition(".")
+        if top != folder.name or not (folder / "__init__.py").is_file():
+            raise MethodError(
+                f"{folder / 'method.toml'}: class is {spec.target!r}; it must name a class of this folder, e.g."
+                f" {folder.name}:{attribute}, and the folder needs an __init__.py."
+            )
+        name = _run_module(folder / "__init__.py", folder).__name__
+        self._insert(MethodEntry(spec.model_copy(update={"target": f"{name}{dot}{rest}:{attribute}"}), folder))
         return spec.name
 
     def _add_file(self, path: Path) -> list[str]:
@@ -192,7 +208,7 @@ class Registry:
                 continue
             spec = MethodSpec.parse(
                 {
-                    "title": (value.__doc__ or mark["name"]).strip().splitlines()[0],
+                    "title": ((value.__doc__ or "").strip() or mark["name"]).splitlines()[0],
                     **mark,
                     "class": f"{module.__name__}:{value.__name__}",
                 },
@@ -221,10 +237,11 @@ class Registry:
 
     def _insert(self, entry: MethodEntry) -> None:
         known = self.methods.get(entry.spec.name)
-        if known is not None and known.source != entry.source:
+        if known is not None and (known.source, known.spec.target) != (entry.source, entry.spec.target):
+            taken = f"a class before it, {known.spec.target.partition(':')[2]}"
             raise MethodError(
-                f"Method name {entry.spec.name!r} of {entry.source} is taken by {known.source}. "
-                "Register it under another name."
+                f"Method name {entry.spec.name!r} of {entry.source} is taken by"
+                f" {taken if known.source == entry.source else known.source}. Register it under another name."
             )
         self.methods[entry.spec.name] = entry
 
@@ -239,11 +256,13 @@ def register(kind: str, name: str, **metadata: Any) -> Callable[[ClassT], ClassT
     return mark
 
 
-def _run_module(path: Path) -> ModuleType:
-    """Execute a user's file as a module whose name is stable for its path, so that forked workers find it again."""
-    digest = hashlib.sha256(str(path).encode()).hexdigest()[:12]
-    name = f"magbench_user_{digest}_{re.sub(r'[^a-zA-Z0-9_]', '_', path.stem)}"
-    spec = importlib.util.spec_from_file_location(name, path)
+def _run_module(path: Path, package: Path | None = None) -> ModuleType:
+    """Execute a user's file, or a folder's ``__init__.py``, as a module whose name is stable for its path, so that
+    forked workers find it again."""
+    digest = hashlib.sha256(str(package or path).encode()).hexdigest()[:12]
+    name = f"magbench_user_{digest}_{re.sub(r'[^a-zA-Z0-9_]', '_', (package or path).stem)}"
+    inside = None if package is None else [str(package)]
+    spec = importlib.util.spec_from_file_location(name, path, submodule_search_locations=inside)
     if spec is None or spec.loader is None:
         raise MethodError(f"{path} cannot be imported.")
     module = importlib.util.module_from_spec(spec)
@@ -258,7 +277,9 @@ def _run_module(path: Path) -> ModuleType:
         raise
     except (Exception, SystemExit) as error:
         sys.modules.pop(name)
-        raise MethodError(f"{path} does not run: {type(error).__name__}: {error}.") from error
+        own = package is not None and isinstance(error, ModuleNotFoundError) and error.name == package.name
+        hint = " Import the folder's own files relatively (from .file import name)." if own else ""
+        raise MethodError(f"{path} does not run: {type(error).__name__}: {error}.{hint}") from error
     return module
 
 
@@ -266,6 +287,11 @@ def _source_files(source: Path) -> list[Path]:
     if source.is_file():
         return [source]
     return sorted(file for file in source.rglob("*") if file.suffix in {".py", ".toml"} and file.is_file())
+
+
+def _check_version(name: str, wanted: str, version: int) -> None:
+    if wanted and wanted != str(version):
+        raise UnknownNameError("version of " + name, wanted, [str(version)])
 
 
 SpecT = TypeVar("SpecT")

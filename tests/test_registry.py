@@ -124,8 +124,48 @@ def package(folder: Path, name: str, toml: str, code: str = FILE) -> Path:
     return folder / name
 
 
-def test_a_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "path", [*sys.path])
+def test_two_folders_of_one_name_are_two_methods(tmp_path: Path) -> None:
+    """Also where the name is that of a module which was imported long before."""
+    folders = []
+    for version in ("v1", "v2"):
+        (tmp_path / version).mkdir()
+        toml = TOML.format(package="statistics").replace("plugged", version).replace(":Tiny", ".inner:Tiny")
+        folders.append(package(tmp_path / version, "statistics", toml, "from .inner import Tiny\n"))
+        (folders[-1] / "inner.py").write_text(
+            FILE.replace("@register_method", "#").replace("class Tiny", f"{version} = 1\n\n\nclass Tiny")
+        )
+    registry = Registry.default(folders)
+    for version in ("v1", "v2"):
+        found = registry.method(version).load()
+        assert hasattr(sys.modules[found.__module__], version)
+
+
+@pytest.mark.parametrize(
+    ("toml", "code", "message"),
+    [
+        ("elsewhere", FILE, r"must name a class of this folder, e\.g\. mine:Tiny"),
+        ("mine", "from mine.helpers import x\n", r"relatively \(from \.file import name\)"),
+    ],
+)
+def test_a_folder_that_cannot_be_imported(tmp_path: Path, toml: str, code: str, message: str) -> None:
+    with pytest.raises(MethodError, match=message):
+        Registry().add_path(package(tmp_path, "mine", TOML.format(package=toml), code))
+
+
+def test_two_classes_of_one_name_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "twice.py").write_text(FILE + "\n\n" + FILE.replace("class Tiny", "class Other"))
+    with pytest.raises(MethodError, match="taken by a class before it, Tiny"):
+        Registry().add_path(tmp_path / "twice.py")
+
+
+def test_versions_of_data_sets() -> None:
+    registry = Registry.default()
+    assert registry.dataset("emoji@1") is registry.dataset("emoji")
+    with pytest.raises(UnknownNameError, match="version of emoji"):
+        registry.dataset("emoji@99")
+
+
+def test_a_folder(tmp_path: Path) -> None:
     folder = package(tmp_path, "a_folder_of_mine", TOML.format(package="a_folder_of_mine"))
     registry = Registry.default([folder])
     assert registry.method("plugged").load().__name__ == "Tiny"
