@@ -16,14 +16,17 @@ from magbench.board.study import study_view
 from magbench.board.study_page import write_studies
 from magbench.data.load import load_dataset
 from magbench.data.mag import MAG
+from magbench.errors import MagbenchError
 from magbench.metrics.ranking import recalls
 from magbench.registry import Registry
-from magbench.results.frame import StoredCell
+from magbench.results.frame import StoredCell, question_of
 from magbench.results.items import item_scores
 from magbench.results.record import Record
 from magbench.results.study import read_studies
 from magbench.tasks.views import NodePrediction
 
+Graphs = Callable[[str, str, str | None], MAG | None]
+"""Data set, feature set and fingerprint → the graph; None where it is not here, or another one."""
 SAMPLE_SIZE = 24
 RECALL_AT = (1, 2, 5, 10, 20, 50, 100)
 
@@ -33,8 +36,12 @@ def write_run_report(cells: Sequence[StoredCell], out: Path, studies: bool = Fal
     registry = Registry.default()
 
     @cache
-    def graph(name: str, features: str) -> MAG:
-        return load_dataset(registry.dataset(name), features)
+    def graph(name: str, features: str, sha256: str | None) -> MAG | None:
+        try:
+            mag = load_dataset(registry.dataset(name), features)
+        except MagbenchError:
+            return None
+        return mag if mag.fingerprint() == sha256 else None
 
     shown = _first_of_each_method(cells)
     return write_report(
@@ -58,15 +65,15 @@ def write_studies_page(out: Path, *, empty: bool = False) -> Path | None:
 
 
 def _first_of_each_method(cells: Sequence[StoredCell]) -> set[str]:
-    """Run ids of the lowest finished seed of each task, feature set and method: only these carry a sample of nodes."""
-    first: dict[tuple[str, str, str], StoredCell] = {}
+    """Run ids of the lowest finished seed of each row of a table: only these carry a sample of nodes."""
+    first: dict[tuple[object, str], StoredCell] = {}
     for cell in sorted(cells, key=lambda cell: cell.record.seed):
         if cell.record.status == "ok":
-            first.setdefault((cell.record.task.id, cell.record.dataset.features, cell.record.method.name), cell)
+            first.setdefault((question_of(cell.record), cell.record.method.name), cell)
     return {cell.record.run_id for cell in first.values()}
 
 
-def _report_cell(cell: StoredCell, registry: Registry, graph: Callable[[str, str], MAG] | None) -> ReportCell:
+def _report_cell(cell: StoredCell, registry: Registry, graph: Graphs | None) -> ReportCell:
     record = cell.record
     return ReportCell(
         task=f"{record.task.id}@{record.task.version}",
@@ -127,15 +134,22 @@ def _steps(measured: Mapping[str, float]) -> dict[str, dict[int, float]]:
     return {quantity: {k: fmean(values) for k, values in by_step.items()} for quantity, by_step in found.items()}
 
 
-def _sample(cell: StoredCell, registry: Registry, graph: Callable[[str, str], MAG]) -> list[Sample]:
-    """Test nodes spread evenly over the test part, the same for every method of a seed; none where edges are tested."""
-    prediction = cell.prediction()
-    if not isinstance(prediction, NodePrediction):
+def _sample(cell: StoredCell, registry: Registry, graph: Graphs) -> list[Sample]:
+    """Test nodes spread evenly over the test part, the same for every method of a seed.
+
+    None where edges are tested, and none where the data of the result are not here.
+    """
+    record, prediction = cell.record, cell.prediction()
+    task = registry.find_task(f"{record.task.id}@{record.task.version}")
+    if not isinstance(prediction, NodePrediction) or task is None:
         return []
-    label = registry.task(cell.record.task.id).label
-    mag = graph(cell.record.dataset.id, cell.record.dataset.features)
-    names = mag.classes[label]
-    truth = np.asarray(mag[label])
+    mag = graph(record.dataset.id, record.dataset.features, record.dataset.sha256)
+    if mag is None or task.label not in mag.classes:
+        return []
+    names, truth = mag.classes[task.label], np.asarray(mag[task.label])
+    ids = prediction.nodes
+    if not len(ids) or ids.min() < 0 or ids.max() >= len(truth) or prediction.classes.max() >= len(names):
+        return []
     order = np.argsort(prediction.nodes, kind="stable")
     chosen = order[np.linspace(0, len(order) - 1, min(SAMPLE_SIZE, len(order))).astype(int)]
     samples = []

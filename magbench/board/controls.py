@@ -87,16 +87,22 @@ class Controls:
 
 def split_cells(cells: Sequence[ReportCell]) -> tuple[list[ReportCell], list[ReportCell], tuple[str, ...]]:
     """Cells that have a section of their own, controls that stand beside one, and why rows are not shown."""
-    questions = {cell.question for cell in cells}
     fingerprinted = {(*_base(cell), cell.method) for cell in cells if cell.ok and _control(cell) == "random"}
+    shown = {
+        (*_base(cell), cell.method)
+        for cell in cells
+        if cell.ok
+        and _control(cell) == PLAIN
+        and (cell.towers != "coupled" or (*_base(cell), cell.method) in fingerprinted)
+    }
     own: list[ReportCell] = []
     beside: list[ReportCell] = []
     hidden = set()
     for cell in cells:
-        if cell.ok and cell.towers == "coupled" and (*_base(cell), cell.method) not in fingerprinted:
-            if _control(cell) == PLAIN:
-                hidden.add(reason(cell.task, cell.method))
-        elif _control(cell) != PLAIN and _base(cell) in questions:
+        row = (*_base(cell), cell.method)
+        if cell.ok and cell.towers == "coupled" and _control(cell) == PLAIN and row not in shown:
+            hidden.add(reason(cell.task, cell.method))
+        elif _control(cell) != PLAIN and row in shown:
             beside.append(cell)
         else:
             own.append(cell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,7 @@ def report(
     """
     from magbench.board.collect import write_run_report, write_studies_page
     from magbench.cli.output import check_output, print_json
-    from magbench.results.frame import newest, one_protocol, read_cells
+    from magbench.results.frame import comparable, newest, one_protocol, read_cells
     from magbench.run.cell import cannot_write
 
     folder = out or (Path("report") if studies else runs / "report")
@@ -32,7 +33,7 @@ def report(
         page = write_studies_page(folder, empty=True)
         print_json({"report": str(page)}) if json else print(f"Report: {page}")
         return
-    cells = newest(read_cells(runs))
+    cells, left = comparable(newest(read_cells(runs)))
     chosen = one_protocol((cell.record.protocol for cell in cells), protocol)
     beside = write_studies_page(folder)
     try:
@@ -40,6 +41,8 @@ def report(
     except OSError as error:
         raise cannot_write(folder, error) from error
     if json:
-        print_json({"report": str(page)})
-    else:
-        print(f"Report: {page}")
+        print_json({"report": str(page), "left_out": left})
+        return
+    for sentence in left:
+        print(sentence, file=sys.stderr)
+    print(f"Report: {page}")

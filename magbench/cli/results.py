@@ -49,6 +49,9 @@ def keep(
     study: Annotated[
         str | None, typer.Option(help="Keep the cells of this study instead, in one table beside its summary.")
     ] = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Also where the kept cells are of more seeds, by other code or data.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Keep the finished cells of the runs folder in compact form, to be committed.
@@ -64,11 +67,14 @@ def keep(
     from magbench.results.keep import leaderboard
 
     folder = to or leaderboard("runs")
-    files = keep_cells(read_cells(runs), folder)
+    found = read_cells(runs)
+    files, left = keep_cells(found, folder, replace=replace)
     if json:
-        print_json([str(file) for file in files])
-    else:
-        print(f"{len(files)} files written" + (f" below {folder}" if files else ": no finished cell found"))
+        print_json({"files": [str(file) for file in files], "left": left})
+        return
+    print(f"{len(files)} files written" + (f" below {folder}" if files else "" if left else ": no finished cell found"))
+    for sentence in left:
+        print(sentence)
 
 
 def _keep_study(name: str, runs: Path, to: Path | None, json: bool) -> None:

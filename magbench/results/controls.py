@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from magbench.metrics import higher_is_better
-from magbench.results.frame import StoredCell, newest, read_cells, scores_frame
+from magbench.results.frame import StoredCell, comparable, newest, read_cells, scores_frame
 from magbench.results.items import Cell, item_scores
 from magbench.stats.controls import PLAIN, control_table, split_control
 
@@ -53,15 +53,17 @@ def controls_beside(cells: Sequence[StoredCell], runs: Path) -> list[StoredCell]
 def fit_to_show(cells: Sequence[CellT]) -> tuple[list[CellT], list[str]]:
     """The cells without those that may not stand alone, and for each such row a sentence that says what to run.
 
-    Failed cells stay; so do a coupled method's controls, which claim nothing.
+    Failed cells stay; so do a coupled method's controls, which claim nothing. Cells that are not
+    :func:`~magbench.results.frame.comparable` with newer ones are left out as well.
     """
-    missing = set(without_control(cell.record for cell in cells))
+    fresh, stale = comparable(cells)
+    missing = set(without_control(cell.record for cell in fresh))
     kept = []
-    for cell in cells:
+    for cell in fresh:
         row, control = row_of(cell.record)
         if row not in missing or control != PLAIN or cell.record.status != "ok":
             kept.append(cell)
-    return kept, [reason(task, method) for task, _, _, method in sorted(missing)]
+    return kept, [*stale, *(reason(task, method) for task, _, _, method in sorted(missing))]
 
 
 def reason(task: str, method: str) -> str:

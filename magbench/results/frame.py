@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -38,9 +38,19 @@ class StoredCell:
         return scored_of(self.prediction().compact())
 
     def history(self) -> list[dict[str, float]]:
-        """One row a validation; empty for a method without epochs."""
+        """One row a validation; empty for a method without epochs.
+
+        Raises:
+            RecordError: the file is damaged.
+        """
         path = self.folder / "history.jsonl"
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+        try:
+            rows = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+        except (OSError, ValueError) as error:
+            raise RecordError(f"{path} cannot be read: {error}.") from None
+        if not all(isinstance(row, dict) for row in rows):
+            raise RecordError(f"{path} must hold one JSON object a line.")
+        return rows
 
 
 def read_cells(runs: Path) -> list[StoredCell]:
@@ -78,6 +88,53 @@ def newest(cells: Iterable[StoredCell]) -> list[StoredCell]:
         last = max(group, key=lambda cell: cell.record.finished).record.key
         found += [cell for cell in group if cell.record.key == last]
     return sorted(found, key=_order)
+
+
+def comparable(cells: Sequence[CellT]) -> tuple[list[CellT], list[str]]:
+    """The cells that may stand in one table, and for each method that is left out a sentence that says why.
+
+    On one task, feature set and protocol all finished cells must be of one task content, data content, engine and
+    version of each metric: those of the newest cell. Failed cells stay.
+    """
+    newest_of: dict[Question, Record] = {}
+    for cell in cells:
+        record, known = cell.record, newest_of.get(question_of(cell.record))
+        if record.status == "ok" and (known is None or record.finished > known.finished):
+            newest_of[question_of(record)] = record
+    kept, left = [], {}
+    for cell in cells:
+        record = cell.record
+        differences = _differences(record, newest_of[question_of(record)]) if record.status == "ok" else []
+        if differences:
+            left[record.task.id, record.method.name] = ", ".join(differences)
+        else:
+            kept.append(cell)
+    return kept, [
+        f"{method} on {task} is not shown: it has {difference} than the newest result there."
+        f" Run `magbench run -t '{task}' -m '{method}'` again."
+        for (task, method), difference in sorted(left.items())
+    ]
+
+
+Question = tuple[str, int, str, str]
+
+
+def question_of(record: Record) -> Question:
+    """What scores must share to be compared: versioned task, feature set, protocol."""
+    return record.task.id, record.task.version, record.dataset.features, record.protocol
+
+
+def _differences(record: Record, newest: Record) -> list[str]:
+    versions = {score.metric: score.version for score in newest.scores}
+    found = {
+        "another definition of the task": record.task.hash != newest.task.hash,
+        "other data": record.dataset.sha256 != newest.dataset.sha256,
+        f"another engine ({record.magbench.engine})": record.magbench.engine != newest.magbench.engine,
+    }
+    for score in record.scores:
+        other = versions.get(score.metric, score.version) != score.version
+        found[f"another version of {score.metric} ({score.version})"] = other
+    return [name for name, differs in found.items() if differs]
 
 
 def one_protocol(found: Iterable[str], wanted: str | None = None) -> str | None:

@@ -12,20 +12,22 @@ from __future__ import annotations
 import io
 import json
 import os
-import zipfile
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
+from filelock import FileLock
 
 from magbench import paths
 from magbench.errors import OutputError, RecordError
 from magbench.method_string import file_name
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell, newest
+from magbench.results.predictions import UNREADABLE
 from magbench.results.record import Record, parse_record
 from magbench.tasks.views import Scored, scored_of
 
@@ -42,10 +44,28 @@ def leaderboard(kind: Literal["runs", "studies"]) -> Path:
     return root / "leaderboard" / kind
 
 
-def keep(cells: Iterable[StoredCell], folder: Path) -> list[Path]:
-    """Write the newest ``ok`` cells, merged with what is kept already; returns the files written.
+class Kept(NamedTuple):
+    """What :func:`keep` did.
 
-    Kept cells of the same protocol but another key (older code or data) make room for the new ones.
+    Attributes:
+        files: those written.
+        left: a sentence for each method whose kept cells stayed instead of the new ones.
+    """
+
+    files: list[Path]
+    left: list[str]
+
+
+def keep(cells: Iterable[StoredCell], folder: Path, *, replace: bool = False) -> Kept:
+    """Write the newest ``ok`` cells, merged with what is kept already.
+
+    Kept cells of the same protocol but another key (other code or data) make room for the new ones, unless they are of
+    more seeds, or of as many and newer.
+
+    Args:
+        cells: of runs folders.
+        folder: target.
+        replace: let them make room in any case.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -55,14 +75,17 @@ def keep(cells: Iterable[StoredCell], folder: Path) -> list[Path]:
     for cell in newest(cells):
         if cell.record.status == "ok":
             groups[_target(cell.record, folder, first)].append(cell)
-    written = []
+    kept = Kept([], [])
     for target, group in groups.items():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            written += _write(group, target)
+            with turns(target):
+                old = _lines(target)
+                chosen = group if replace else _better(group, old, kept.left)
+                kept.files.extend(_write(chosen, old, target) if chosen else ())
         except OSError as error:
             raise OutputError(f"{target} cannot be written: {error.strerror}.") from error
-    return written
+    return kept
 
 
 @dataclass(frozen=True)
@@ -79,9 +102,7 @@ class KeptCell:
             RecordError: the file is damaged, or holds nothing for this cell.
         """
         end = f"_{self.record.protocol}_{self.record.seed}"
-        arrays = {
-            name.removesuffix(end): array for name, array in kept_predictions(self.packed).items() if name.endswith(end)
-        }
+        arrays = {name.removesuffix(end): array for name, array in kept_predictions(self.packed, end).items()}
         if not arrays:
             record = self.record
             raise RecordError(f"{self.packed} holds no prediction of seed {record.seed} under {record.protocol}.")
@@ -108,16 +129,20 @@ def kept_records(folder: Path | None = None) -> list[Record]:
     return [cell.record for cell in kept_cells(folder)]
 
 
-def kept_predictions(path: Path) -> dict[str, np.ndarray]:
+def kept_predictions(path: Path, end: str = "") -> dict[str, np.ndarray]:
     """The arrays of a kept ``.npz``: ``<array>_<protocol>_<seed>`` for each array of the compact prediction.
+
+    Args:
+        path: the file.
+        end: only those whose names end so are read.
 
     Raises:
         RecordError: the file is damaged.
     """
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            return {name: arrays[name] for name in arrays.files if name.endswith(end)}
+    except UNREADABLE as error:
         raise RecordError(f"{path} holds no readable predictions: {error}.") from None
 
 
@@ -128,15 +153,40 @@ def _target(record: Record, folder: Path, first: Mapping[str, str]) -> Path:
     return folder / task / inner / f"{file_name(record.method.name)}.jsonl"
 
 
-def _write(group: list[StoredCell], target: Path) -> list[Path]:
+Lines = list[tuple[Record, str]]
+"""Kept records and their lines, as they stand."""
+
+
+def _lines(target: Path) -> Lines:
+    text = target.read_text(encoding="utf-8") if target.is_file() else ""
+    return [(parse_record(line, str(target)), line) for line in text.splitlines()]
+
+
+def _better(group: Sequence[StoredCell], old: Lines, left: list[str]) -> list[StoredCell]:
+    """The cells of ``group`` that outweigh kept ones of another key; ``left`` gets a sentence for the others."""
+    chosen = []
+    for protocol in dict.fromkeys(cell.record.protocol for cell in group):
+        new = [cell for cell in group if cell.record.protocol == protocol]
+        known = [record for record, _ in old if record.protocol == protocol and record.key != new[0].record.key]
+        if _weight(known) <= _weight([cell.record for cell in new]):
+            chosen += new
+            continue
+        record = new[0].record
+        left.append(
+            f"{record.method.name} on {record.task.id}@{record.task.version}: {len(known)} kept seeds of other code or"
+            f" data stay, {len(new)} of these are not kept. Run more seeds, or add --replace."
+        )
+    return chosen
+
+
+def _weight(records: Sequence[Record]) -> tuple[int, str]:
+    return len(records), max((record.finished for record in records), default="")
+
+
+def _write(group: Sequence[StoredCell], old: Lines, target: Path) -> list[Path]:
     packed = target.with_name(target.name.removesuffix(".jsonl") + ".npz")
     keys = {cell.record.protocol: cell.record.key for cell in group}
-    lines = {}
-    if target.is_file():
-        for line in target.read_text(encoding="utf-8").splitlines():
-            record = parse_record(line, str(target))
-            if keys.get(record.protocol, record.key) == record.key:
-                lines[record.protocol, record.seed] = line
+    lines = {(r.protocol, r.seed): line for r, line in old if keys.get(r.protocol, r.key) == r.key}
     known = kept_predictions(packed) if packed.is_file() else {}
     ends = tuple(f"_{protocol}_{seed}" for protocol, seed in lines)
     arrays = {name: array for name, array in known.items() if name.endswith(ends)}
@@ -147,16 +197,25 @@ def _write(group: list[StoredCell], target: Path) -> list[Path]:
             arrays[f"{name}_{record.protocol}_{record.seed}"] = array
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **{key: arrays[key] for key in sorted(arrays)})
-    replace_file(packed, buffer.getvalue())
-    replace_file(target, "".join(lines[key] + "\n" for key in sorted(lines)).encode())
+    replace_files({packed: buffer.getvalue(), target: "".join(lines[key] + "\n" for key in sorted(lines)).encode()})
     return [target, packed]
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Exchange a file as a whole, so that a full disk leaves the old one."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+def turns(target: Path) -> FileLock:
+    """A lock: sessions that read, merge and write one target on this machine take turns."""
+    folder = paths.home() / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / f"keep-{sha256(str(target.resolve()).encode()).hexdigest()[:16]}.lock")
+
+
+def replace_files(contents: Mapping[Path, bytes]) -> None:
+    """Exchange files as a whole and all together, so that a full disk leaves the old ones."""
+    staged = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in contents}
     try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        for path, temporary in staged.items():
+            temporary.write_bytes(contents[path])
+        for path, temporary in staged.items():
+            temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)
+        for temporary in staged.values():
+            temporary.unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import numpy as np
 
 from magbench.errors import RecordError
 from magbench.tasks.views import PREDICTIONS, Prediction
+
+UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error)
+"""What numpy raises on a damaged ``.npz``."""
 
 
 def write_prediction(prediction: Prediction, path: Path) -> str:
@@ -31,8 +35,13 @@ def read_prediction(path: Path) -> Any:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             found = dict(arrays)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise RecordError(f"{path} holds no readable prediction: {error}.") from None
+    if len({len(array) if array.ndim else -1 for array in found.values()}) > 1 or any(
+        0 in array.shape[1:] for array in found.values()
+    ):
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in sorted(found.items()))
+        raise RecordError(f"{path} holds no readable prediction: its arrays do not fit together ({shapes}).")
     for kind in PREDICTIONS:
         if set(kind.STORED) == set(found):
             return kind(**found)

@@ -7,21 +7,35 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
+    Field,
     FiniteFloat,
+    NonNegativeInt,
     SerializerFunctionWrapHandler,
     ValidationError,
     model_serializer,
+    model_validator,
 )
 
 from magbench.errors import RecordError
 
 SCHEMA = "magbench.record/1"
 Status = Literal["ok", "failed", "timeout", "oom"]
+Name = Annotated[str, Field(pattern=r"^([\w+][\w.+@-]*)?$")]
+"""A name that is part of a kept file's path: no separator, no dot at its start."""
+
+
+def _time(text: str) -> str:
+    datetime.fromisoformat(text)
+    return text
+
+
+Time = Annotated[str, AfterValidator(_time)]
 
 
 class _Part(BaseModel):
@@ -38,7 +52,7 @@ class _Lean(_Part):
 
 
 class TaskPart(_Part):
-    id: str
+    id: str = Field(pattern=r"^\w+/[\w+][\w.+-]*(\[[\w=.,+-]+\])?$")
     version: int
     hash: str
 
@@ -46,9 +60,9 @@ class TaskPart(_Part):
 class DatasetPart(_Part):
     """``sha256``: fingerprint of the content that was loaded (``None``: it could not be loaded)."""
 
-    id: str
+    id: Name
     version: int
-    features: str
+    features: Name
     sha256: str | None
 
 
@@ -64,7 +78,7 @@ class MethodPart(_Lean):
     ``towers``, in retrieval: ``pure``, where a side is embedded without the other, or ``coupled``.
     """
 
-    name: str
+    name: str = Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")
     config: dict[str, Any]
     config_sha256: str
     params: int | None
@@ -88,8 +102,19 @@ class ScorePart(_Lean):
     version: int
     split: str
     value: FiniteFloat
-    n: int
+    n: NonNegativeInt
     pool: int | None = None
+
+    @model_validator(mode="after")
+    def _within_bounds(self) -> ScorePart:
+        from magbench.metrics import METRICS
+
+        known = METRICS.get(self.metric)
+        if known is not None and known.version == self.version:
+            low, high = known.bounds
+            if not low <= self.value <= high:
+                raise ValueError(f"{self.metric} must be from {low:g} to {high:g}, not {self.value:g}")
+        return self
 
 
 class SelectionPart(_Part):
@@ -131,8 +156,8 @@ class Record(_Part):
     task: TaskPart
     dataset: DatasetPart
     method: MethodPart
-    protocol: str
-    seed: int
+    protocol: Name
+    seed: NonNegativeInt
     status: Status
     error: ErrorPart | None
     warnings: tuple[str, ...]
@@ -142,13 +167,19 @@ class Record(_Part):
     telemetry: dict[str, FiniteFloat]
     cost: CostPart
     env: dict[str, Any]
-    started: str
-    finished: str
+    started: Time
+    finished: Time
     magbench: MagbenchPart
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", alias_generator=lambda name: name.rstrip("_"), populate_by_name=True
     )
+
+    @model_validator(mode="after")
+    def _has_scores(self) -> Record:
+        if self.status == "ok" and (not self.scores or self.scores[0] not in self.overall):
+            raise ValueError("a cell that is ok must have a score over all test items first")
+        return self
 
     def to_json(self) -> str:
         """JSON text, one field order, ending in a newline."""

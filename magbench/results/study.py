@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from magbench.errors import OutputError, RecordError, UnknownNameError
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell
-from magbench.results.keep import replace_file
+from magbench.results.keep import replace_files, turns
 from magbench.results.record import Record, Status
 from magbench.specs import canonical_hash
 from magbench.suites import Suite
@@ -178,14 +178,14 @@ def keep_study(suite: Suite, registry: Registry, cells: Iterable[StoredCell], fo
             " name its folder with --runs."
         )
     target = folder / suite.name
-    rows = merge(read_rows(target) if target.is_dir() else (), [row for row, _ in found])
-    environments = _environments(target) | {row.env: env for row, env in found}
-    text = "".join(row.model_dump_json(exclude_defaults=True) + "\n" for row in rows)
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        replace_file(target / CELLS, text.encode())
-        content = json.dumps(environments, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
-        replace_file(target / ENVIRONMENTS, content.encode())
+        with turns(target):
+            rows = merge(read_rows(target) if target.is_dir() else (), [row for row, _ in found])
+            environments = _environments(target) | {row.env: env for row, env in found}
+            text = "".join(row.model_dump_json(exclude_defaults=True) + "\n" for row in rows)
+            content = json.dumps(environments, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+            target.mkdir(parents=True, exist_ok=True)
+            replace_files({target / CELLS: text.encode(), target / ENVIRONMENTS: content.encode()})
     except OSError as error:
         raise OutputError(f"{target} cannot be written: {error.strerror}.") from error
     return KeptStudy(suite, plan_of(suite, registry), rows)

@@ -53,6 +53,18 @@ def test_a_coupled_method_is_not_shown_without_its_control(retrieval: list[Repor
     page = render(retrieval, title="x")
     assert "goma on retrieval/toy@1 is not shown" in Outline(page).text
     assert "0.650" not in page
+    bare = [cell for cell in retrieval if cell.method != "goma"] + [
+        make(control, "goma", 0, 0.2, "coupled") for control in ("", "no_graph")
+    ]
+    failed = replace(make("", "lost", 0, 0.3, "pure"), status="failed", scores={}, items=())
+    own, beside, _ = split_cells([*bare, failed, make("no_graph", "lost", 0, 0.3, "pure")])
+    assert len(beside) == 12
+    alone = {(cell.task, cell.method) for cell in own} - {("retrieval/toy@1", "gcn"), ("retrieval/toy@1", "ridge")}
+    assert alone == {
+        ("retrieval/toy@1", "lost"),
+        ("retrieval/toy[control=no_graph]@1", "lost"),
+        ("retrieval/toy[control=no_graph]@1", "goma"),
+    }  # what no row stands for has a section of its own
     shown = render([*retrieval, make("random", "goma", 0, 0.55, "coupled")], title="x")
     text = Outline(shown).text
     assert "0.650" in text and "is not shown" not in text

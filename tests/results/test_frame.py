@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from magbench.errors import OptionError, RecordError, UnknownNameError
-from magbench.results.frame import newest, one_protocol, read_cells, scores_frame
+from magbench.results.controls import fit_to_show
+from magbench.results.frame import StoredCell, comparable, newest, one_protocol, read_cells, scores_frame
 from magbench.results.predictions import read_prediction, write_prediction
 from magbench.results.table import results_table
 from magbench.tasks.views import NodePrediction
@@ -36,6 +39,60 @@ def test_only_cells_of_the_newest_key_stand_together(finished: Path) -> None:
     assert newest([*stored, *old]) == newest(stored)
     assert {cell.record.key for cell in newest(old)} == {"0" * 64}
     assert newest([old[0], *stored[1:]]) == newest(stored[1:])
+
+
+@pytest.mark.parametrize(
+    ("part", "change", "expected"),
+    [
+        ("task", {"hash": "f" * 64}, "another definition of the task"),
+        ("dataset", {"sha256": "f" * 64}, "other data"),
+        ("magbench", {"engine": 99}, r"another engine \(99\)"),
+        ("scores", {"version": 42}, r"another version of accuracy \(42\)"),
+    ],
+)
+def test_results_that_cannot_be_compared_never_stand_together(
+    finished: Path, part: str, change: dict[str, object], expected: str
+) -> None:
+    stored = read_cells(finished)
+    assert comparable(stored) == (stored, [])
+
+    def older(cell: StoredCell) -> StoredCell:
+        value = getattr(cell.record, part)
+        changed = (
+            (value[0].model_copy(update=change), *value[1:]) if part == "scores" else value.model_copy(update=change)
+        )
+        return replace(
+            cell, record=cell.record.model_copy(update={part: changed, "finished": "2000-01-01T00:00:00+00:00"})
+        )
+
+    mixed = [older(cell) if cell.record.method.name == "mlp" else cell for cell in stored]
+    shown, (sentence,) = comparable(mixed)
+    assert {cell.record.method.name for cell in shown} == {cell.record.method.name for cell in stored} - {"mlp"}
+    assert re.search(f"mlp on node_classification/toy is not shown: it has {expected}", sentence)
+    assert "mlp" not in results_table(fit_to_show(mixed)[0], "accuracy")["method"].tolist()
+    failed = [replace(cell, record=cell.record.model_copy(update={"status": "failed"})) for cell in mixed]
+    assert comparable(failed) == (failed, [])
+
+
+@pytest.mark.parametrize("line", ["{", "3"])
+def test_a_damaged_history_is_named(finished: Path, tmp_path: Path, line: str) -> None:
+    (tmp_path / "history.jsonl").write_text(line)
+    with pytest.raises(RecordError, match=r"history\.jsonl"):
+        replace(read_cells(finished)[0], folder=tmp_path).history()
+
+
+def test_damaged_and_odd_predictions_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "predictions.npz"
+    for odd in ({"nodes": np.arange(3), "scores": np.ones((2, 4))}, {"nodes": np.arange(3), "scores": np.ones((3, 0))}):
+        np.savez(path, **odd)
+        with pytest.raises(RecordError, match=r"predictions\.npz holds no readable prediction: its arrays do not fit"):
+            read_prediction(path)
+    np.savez_compressed(path, nodes=np.arange(3000), scores=np.ones((3000, 4)))
+    content = bytearray(path.read_bytes())
+    content[60:90] = b"\xff" * 30
+    path.write_bytes(bytes(content))
+    with pytest.raises(RecordError, match=r"predictions\.npz"):
+        read_prediction(path)
 
 
 def test_the_long_table(finished: Path) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
-from lab import cells
 
 from magbench.errors import OutputError, RecordError
+from magbench.results import keep as module
 from magbench.results.frame import StoredCell, read_cells
-from magbench.results.keep import keep, kept_predictions, kept_records
+from magbench.results.keep import keep, kept_cells, kept_predictions, kept_records
 
 
 @pytest.fixture
@@ -53,7 +55,11 @@ def test_cells_of_older_code_make_room(stored: list[StoredCell], tmp_path: Path)
     keep(stored, tmp_path)
     (cell,) = [cell for cell in stored if cell.record.method.name == "mlp" and cell.record.seed == 1]
     newer = dataclasses.replace(cell, record=cell.record.model_copy(update={"key": "f" * 64}))
-    keep([newer], tmp_path)
+    before = content(tmp_path)
+    files, (sentence,) = keep([newer], tmp_path)
+    assert files == [] and content(tmp_path) == before
+    assert "mlp on node_classification/toy@1: 3 kept seeds" in sentence and "--replace" in sentence
+    keep([newer], tmp_path, replace=True)
     left = [record for record in kept_records(tmp_path) if record.method.name == "mlp"]
     assert [(record.key, record.seed) for record in left] == [("f" * 64, 1)]
     arrays = kept_predictions(tmp_path / "node_classification" / "toy@1" / "mlp.npz")
@@ -62,7 +68,7 @@ def test_cells_of_older_code_make_room(stored: list[StoredCell], tmp_path: Path)
 
 def test_failures_are_not_kept(stored: list[StoredCell], tmp_path: Path) -> None:
     failed = [dataclasses.replace(c, record=c.record.model_copy(update={"status": "failed"})) for c in stored]
-    assert keep(failed, tmp_path) == []
+    assert keep(failed, tmp_path) == ([], [])
     assert kept_records(tmp_path) == []
 
 
@@ -78,14 +84,41 @@ def test_a_full_disk_leaves_the_old_files(
     keep([cell for cell in stored if cell.record.seed == 0], tmp_path)
     before = content(tmp_path)
 
-    def full(path: Path, content: bytes) -> int:
-        path.touch()
-        raise OSError(28, "No space left on device")
+    whole = Path.write_bytes
+    for room in (0, 1):  # before the first file of a pair, and before the second
+        written = iter(range(room))
 
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(OutputError, match="No space left on device"):
-        keep(stored, tmp_path)
-    assert content(tmp_path) == before
+        def full(path: Path, content: bytes, written: Iterator[int] = written) -> int:
+            if next(written, None) is None:
+                path.touch()
+                raise OSError(28, "No space left on device")
+            return whole(path, content)
+
+        monkeypatch.setattr(Path, "write_bytes", full)
+        with pytest.raises(OutputError, match="No space left on device"):
+            keep(stored, tmp_path)
+        assert content(tmp_path) == before
+
+
+def test_sessions_that_keep_at_once_lose_nothing(
+    stored: list[StoredCell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second starts while the first has read and not yet written."""
+    first, second = ([cell for cell in stored if cell.record.seed == seed] for seed in (0, 1))
+    others: list[Thread] = []
+    write = module.replace_files
+
+    def slowly(contents: Mapping[Path, bytes]) -> None:
+        if not others:
+            others.append(Thread(target=keep, args=(second, tmp_path)))
+            others[0].start()
+            others[0].join(0.5)
+        write(contents)
+
+    monkeypatch.setattr(module, "replace_files", slowly)
+    keep(first, tmp_path)
+    others[0].join()
+    assert {record.seed for record in kept_records(tmp_path)} == {0, 1}
 
 
 def test_damaged_predictions_are_named(stored: list[StoredCell], tmp_path: Path) -> None:
@@ -94,4 +127,7 @@ def test_damaged_predictions_are_named(stored: list[StoredCell], tmp_path: Path)
     path.write_bytes(path.read_bytes()[:50])
     with pytest.raises(RecordError, match=r"mlp\.npz"):
         kept_predictions(path)
-    assert cells(tmp_path) == {}
+    for cell in kept_cells(tmp_path):
+        if cell.record.method.name == "mlp":
+            with pytest.raises(RecordError, match=r"mlp\.npz"):
+                cell.scored()

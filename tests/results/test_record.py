@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
 from lab import Lab, cells
 
 from magbench.errors import RecordError
-from magbench.results.record import SCHEMA, ScorePart, json_schema, parse_record, read_record
+from magbench.results.record import SCHEMA, ScorePart, TaskPart, json_schema, parse_record, read_record
 
 
 @pytest.fixture(scope="module")
@@ -69,11 +70,26 @@ def test_round_trip(text: str) -> None:
         ({"colour": "red"}, ["colour", "not permitted"]),
         ({"seed": "zero"}, ["seed", "integer", "'zero'"]),
         ({"status": "fine"}, ["status", "'fine'"]),
+        ({"seed": -1}, ["seed", "greater than or equal to 0"]),
+        ({"scores": []}, ["a cell that is ok must have a score"]),
+        ({"finished": "yesterday"}, ["finished", "'yesterday'"]),
+        ({"protocol": "../../x"}, ["protocol", "'../../x'"]),
+        ({"task.id": "../../escaped/x"}, ["task.id", "'../../escaped/x'"]),
+        ({"task.id": "/tmp/x"}, ["task.id", "'/tmp/x'"]),
+        ({"dataset.features": "../clip"}, ["dataset.features", "'../clip'"]),
+        ({"dataset.id": ".."}, ["dataset.id", "'..'"]),
+        ({"method.name": "mlp\x1b[2J"}, ["method.name", "pattern"]),
+        ({"method.name": "ml\0p"}, ["method.name", "pattern"]),
     ],
 )
-def test_foreign_records_are_refused(change: dict[str, str], expected: list[str], text: str) -> None:
+def test_foreign_records_are_refused(change: dict[str, Any], expected: list[str], text: str) -> None:
+    record = json.loads(text)
+    for place, value in change.items():
+        *parts, last = place.split(".")
+        inner = record[parts[0]] if parts else record
+        inner[last] = value
     with pytest.raises(RecordError) as caught:
-        parse_record(json.dumps({**json.loads(text), **change}), "FILE")
+        parse_record(json.dumps(record), "FILE")
     for part in ["FILE", "--out", *expected]:
         assert part in str(caught.value)
 
@@ -82,6 +98,17 @@ def test_half_a_record_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "record.json").write_text(text[: len(text) // 2])
     with pytest.raises(RecordError, match=r"record\.json is not a record"):
         read_record(tmp_path / "record.json")
+
+
+@pytest.mark.parametrize("name", ["retrieval/emoji[control=random,pool=1k]", "link_prediction/synthetic-conflict"])
+def test_names_of_tasks_and_variants_are_records_names(name: str) -> None:
+    assert TaskPart(id=name, version=1, hash="0").id == name
+
+
+def test_a_score_outside_its_bounds_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"accuracy must be from 0 to 1, not 7\.25"):
+        ScorePart(metric="accuracy", version=1, split="test", value=7.25, n=3)
+    assert ScorePart(metric="accuracy", version=99, split="test", value=7.25, n=3).value == 7.25  # who knows
 
 
 def test_a_score_that_is_no_number_is_refused() -> None:
