@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 from magbench.board.numbers import FILTERS
 from magbench.board.view import label_of
 from magbench.errors import OutputError
+from magbench.metrics import higher_is_better
 
 
 def write_page(page: str, target: Path) -> Path:
@@ -45,8 +46,17 @@ def template_engine() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environ.filters |= FILTERS | {"label": label_of, "metric_name": _metric_name, "breakable": _breakable}
+    environ.filters |= FILTERS | {
+        "label": label_of,
+        "metric_name": _metric_name,
+        "direction": _direction,
+        "breakable": _breakable,
+    }
     return environ
+
+
+def _direction(metric: str) -> str:
+    return "high" if higher_is_better(metric) else "low"
 
 
 def source(environ: Environment, name: str) -> Markup:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from magbench.board import charts
 from magbench.board.cells import ReportCell, scores_frame
+from magbench.metrics import higher_is_better
 from magbench.results.items import COLUMNS, Items, by_design
 from magbench.stats.frames import split_label
 from magbench.stats.paired import Design, against_hosts, summarise
@@ -124,7 +125,7 @@ class Section:
 
     @property
     def best(self) -> Row | None:
-        """The row with the highest mean."""
+        """The row with the best mean."""
         return self.rows[0] if self.rows else None
 
     @property
@@ -247,7 +248,7 @@ def _rows(
     table = summarise(frame, design=design, test_train_ratio=ratio, confidence=1 - ALPHA).set_index(
         ["metric", "method"]
     )
-    primary = table.loc[metrics[0]].sort_values("mean", ascending=False, kind="stable")
+    primary = table.loc[metrics[0]].sort_values("mean", ascending=not higher_is_better(metrics[0]), kind="stable")
     # Two seeds give an interval dozens of standard deviations wide: bars that long stop at the edge of the picture.
     reach = max(0.02, 3 * (primary["mean"].max() - primary["mean"].min()))
     edges = (primary["mean"].min() - reach, primary["mean"].max() + reach)

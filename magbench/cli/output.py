@@ -31,7 +31,8 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], t
         table.add_column(heading, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(row.get(key))) for key in columns))
-    width = None if sys.stdout.isatty() else max(160, int(os.environ.get("COLUMNS") or 0))
+    wanted = os.environ.get("COLUMNS", "")
+    width = None if sys.stdout.isatty() else max(160, int(wanted) if wanted.isdecimal() else 0)
     colours: Literal["auto"] | None = "auto" if is_live(sys.stdout) else None
     Console(highlight=False, width=width, color_system=colours).print(table)
 

@@ -186,7 +186,7 @@ def _spent(cells: list[Cell], todo: list[Cell], kept: dict[tuple[str, int], floa
 
 
 def _conclude(cells: list[Cell], todo: list[Cell], left: list[Cell], out: Path, json: bool) -> None:
-    """Print the table, write the report, say what failed and what was left out by the budget.
+    """Print the table, then write the report, say what failed and what was left out by the budget.
 
     Exit code 2 when a user's mistake made a cell fail, 1 for other failures.
     """
@@ -205,6 +205,8 @@ def _conclude(cells: list[Cell], todo: list[Cell], left: list[Cell], out: Path, 
     ]
     failed = [cell.record for cell in stored if cell.record.status != "ok"]
     stored += controls_beside(stored, out)
+    if not json and len(failed) < len(stored):
+        show_tables(stored, None)
     try:
         page = write_run_report(stored, out / "report")
     except OSError as error:
@@ -219,8 +221,6 @@ def _conclude(cells: list[Cell], todo: list[Cell], left: list[Cell], out: Path, 
             }
         )
     else:
-        if len(failed) < len(stored):
-            show_tables(stored, None)
         print(f"Report: {page}")
     _complain(stored, failed, left, len(cells))
     lost = [cell for cell in todo if cell not in dropped and cell.record() is None]

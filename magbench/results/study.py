@@ -16,13 +16,14 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
-from magbench.errors import OutputError, RecordError, UnknownNameError
+from magbench.errors import OutputError, RecordError, SpecError, UnknownNameError
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell
 from magbench.results.keep import replace_files, turns
 from magbench.results.record import Record, Status
 from magbench.specs import canonical_hash
 from magbench.suites import Suite
+from magbench.tasks.base import make_task
 
 CELLS, ENVIRONMENTS = "cells.jsonl", "environments.json"
 Place = tuple[str, str, int]
@@ -144,10 +145,17 @@ def study_suite(registry: Registry, name: str) -> Suite:
 
     Raises:
         UnknownNameError: no suite of that name is a study.
+        SpecError: one of its tasks fixes the split.
     """
     studies = {suite.name: suite for suite in registry.suites.values() if suite.study is not None}
     if name not in studies:
         raise UnknownNameError("study", name, studies, "See `magbench ls suites`.")
+    for task in studies[name].tasks:
+        if make_task(registry.task(task)).design == "fixed":
+            raise SpecError(
+                f"Study {name!r} has the task {task}, whose version fixes the split. A study compares over seeds, each"
+                " with a split of its own; use `magbench compare` there, which compares over test items."
+            )
     return studies[name]
 
 

@@ -7,9 +7,10 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from lab import Lab
 
 from magbench.board.report import ReportCell, Sample, render, write_report
-from magbench.errors import OutputError, RecordError
+from magbench.errors import DataError, OutputError, RecordError
 
 EVIL = "<script>alert(1)</script>"
 
@@ -183,3 +184,25 @@ def test_hundreds_of_rows(cell) -> None:
     page = render(cells, title="t")
     assert page.count('<th scope="row">') >= 200 and "88 more" in page and "Filter methods" in page
     assert len(page) < 4_000_000
+
+
+def test_a_report_needs_no_data(lab: Lab, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Results from another machine: where the data are not here, or are others, the page shows no nodes."""
+    shown = lab.call("report", "--runs", finished, "--out", tmp_path / "a").out
+    assert "Report" in shown and "A sample of test nodes" in (tmp_path / "a" / "index.html").read_text()
+
+    def gone(*_: object) -> None:
+        raise DataError("not here")
+
+    for fault in (("load_dataset", gone), ("MAG.fingerprint", lambda self: "f" * 64)):
+        with monkeypatch.context() as patch:
+            patch.setattr(f"magbench.board.collect.{fault[0]}", fault[1])
+            assert lab.call("report", "--runs", finished, "--out", tmp_path / "b").code == 0
+        page = (tmp_path / "b" / "index.html").read_text()
+        assert "A sample of test nodes" not in page and "label_propagation" in page
+
+
+def test_columns_sort_by_their_metrics_direction(cell) -> None:
+    page = render([cell("mlp", 0, scores={"recall@1": 0.5, "median_rank": 3.0})], title="x")
+    heading = re.search(r"<th[^>]*data-sort=\"(\w+)\"[^>]*>(?:(?!</th>).)*Median rank", page, re.S)
+    assert heading is not None and heading[1] == "low"

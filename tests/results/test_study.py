@@ -256,3 +256,14 @@ def test_skipping_what_is_kept_needs_a_study(lab: Lab, tmp_path: Path) -> None:
     assert "--skip-kept needs --suite" in message
     message = lab.call("run", "--suite", "quickstart", "--skip-kept", "--plan", "--out", tmp_path).one_message()
     assert "Unknown study 'quickstart'" in message
+
+
+def test_a_study_on_a_fixed_split_is_refused(lab: Lab, tmp_path: Path) -> None:
+    """Its comparisons are over seeds; where the version fixes the split they must be over items."""
+    path = lab.tasks / "suites" / "fixed-study.toml"
+    path.write_text(SUITE.replace("small-study", "fixed-study").replace("nc/toy", "lp/emoji"))
+    try:
+        message = lab.call("results", "keep", "--study", "fixed-study", "--runs", tmp_path).one_message()
+        assert "'fixed-study' has the task lp/emoji, whose version fixes the split" in message
+    finally:
+        path.unlink()
