@@ -11,6 +11,7 @@ A difference is always ``b - a``; for a metric where lower is better, a negative
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import asdict, dataclass
 from typing import Literal
 
@@ -92,7 +93,8 @@ def paired(
         test_train_ratio: test nodes over training nodes, for drawn splits.
         items: item frame, needed for a fixed split and for McNemar's test of a single seed; an empty one says that the
             metric is no mean over items.
-        rng: draws permutations and bootstrap samples; needed whenever ``items`` is.
+        rng: draws permutations and bootstrap samples, for each comparison from a copy of its own, so that no number
+            depends on what else is compared; needed whenever ``items`` is.
         confidence: of the interval; significance is judged at ``1 - confidence``.
         missing: ``"raise"`` refuses seeds that only one of the two has; ``"drop"`` leaves them out and notes it.
 
@@ -259,7 +261,7 @@ def _compare(task: _Task, a: str, b: str, plan: _Plan) -> dict[str, object]:
     elif plan.items is not None and plan.rng is not None and (plan.fixed or len(both) == 1):
         scores = _item_scores(plan.items, both, task)
         item_a, item_b = scores[a].to_numpy(dtype=float), scores[b].to_numpy(dtype=float)
-        estimate = _over_items(item_a, item_b, len(both), plan.rng, plan.confidence)
+        estimate = _over_items(item_a, item_b, len(both), deepcopy(plan.rng), plan.confidence)
     else:
         estimate = corrected_t(values_b - values_a, test_train_ratio=plan.ratio, confidence=plan.confidence)
     return head | {"n_seeds": len(both)} | _row(values_a, values_b, estimate, dropped=len(either) - len(both))
