@@ -1,8 +1,9 @@
 """Method strings: ``encoder[option=value]+regulariser[option=value]``, the one way a method is named everywhere.
 
 ``sage+optimag[lam=10,loss_norm=mass2]`` is the encoder ``sage`` with the regulariser ``optimag`` and two options of it.
-Values are TOML literals or bare words. The canonical form sorts the options and writes each value in one way, so that
-equal methods have equal strings.
+Values are booleans, numbers, strings and lists of them as TOML writes them. A string may also be a bare word; with a
+comma or a bracket in it, it needs quotes: ``name='a,b'`` or ``name="a,b"``. The canonical form sorts the options and
+writes each value in one way, so that equal methods have equal strings.
 """
 
 from __future__ import annotations
@@ -15,9 +16,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from magbench.errors import OptionError
-from magbench.options import parse_literal
+from magbench.options import is_literal, parse_literal
 
 _PART = re.compile(r"\s*(?P<name>[^\[\]+=,\s][^\[\]+=,]*?)\s*(?:\[(?P<options>.*)\])?\s*", re.DOTALL)
+_QUOTED = re.compile(
+    r"""(?P<before>[=,\[]\s*)'[^'\n]*'(?=\s*(?:[],]|\Z))  # '...' where it is a whole value; it knows no escapes
+    | (?<!\\)"(?:[^"\\]|\\.)*(?:"|\\?\Z)               # "...", in which a backslash escapes the next character""",
+    re.DOTALL | re.VERBOSE,
+)
 _LONGEST_NAME = 100
 
 
@@ -66,7 +72,8 @@ def parse_method(text: str) -> MethodString:
     """Parse a method string.
 
     Raises:
-        OptionError: an empty component, an option that is not ``key=value``, or one that stands twice.
+        OptionError: an empty component, an option that is not ``key=value`` or stands twice, or a value that is none of
+            those allowed.
     """
     parts = []
     for piece in _split(text, "+"):
@@ -104,38 +111,59 @@ def _options(text: str, method: str) -> dict[str, Any]:
             raise OptionError(f"Method {method!r}: {assignment!r} is not of the form option=value.")
         if key in options:
             raise OptionError(f"Method {method!r}: option {key!r} is given twice.")
-        options[key] = parse_literal(literal)
+        options[key] = parse_literal(literal, f"Method {method!r}: option {key!r}")
     return options
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """Split where ``separator`` stands outside brackets and double quotes."""
-    pieces, depth, quoted, start = [], 0, False, 0
-    for index, character in enumerate(text):
-        if character == '"' and text[index - 1 : index] != "\\":
-            quoted = not quoted
-        elif not quoted and character in "[]":
+    """Split where ``separator`` stands outside brackets and quotes."""
+    pieces, depth, start = [], 0, 0
+    for index, character in enumerate(_QUOTED.sub(_blank, text)):
+        if character in "[]":
             depth += 1 if character == "[" else -1
-        elif not quoted and depth == 0 and character == separator:
+        elif depth == 0 and character == separator:
             pieces.append(text[start:index])
             start = index + 1
     return [*pieces, text[start:]]
 
 
+def _blank(quoted: re.Match[str]) -> str:
+    """As many characters, none of which separates anything where the quotes were."""
+    before = quoted["before"] or ""
+    return before + "_" * (len(quoted[0]) - len(before))
+
+
 def _literal(value: Any) -> str:
     """``value`` as text that :func:`parse_literal` reads back; a whole float is written as an integer."""
     if isinstance(value, str):
-        bare = re.fullmatch(r"[\w.-]+", value) and parse_literal(value) == value
-        return value if bare else json.dumps(value, ensure_ascii=False)
+        return value if _is_bare_word(value) else _quoted(value)
     if isinstance(value, list | tuple):
         return f"[{','.join(map(_literal_item, value))}]"
     if isinstance(value, float) and not isinstance(value, bool):
         if value != value or value in (float("inf"), float("-inf")):
             return str(value)
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if not is_literal(value):
+        raise OptionError(
+            f"The value {value!r} cannot be written in a method string. Allowed: booleans, numbers, strings and lists"
+            " of these."
+        )
     return json.dumps(value)
 
 
 def _literal_item(value: Any) -> str:
     """An entry of a list, where TOML knows no bare words."""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else _literal(value)
+    return _quoted(value) if isinstance(value, str) else _literal(value)
+
+
+def _is_bare_word(value: str) -> bool:
+    """Whether a string reads back as itself without quotes: not ``true``, ``1.0`` or ``2020-01-01``."""
+    try:
+        return re.fullmatch(r"[\w.-]+", value) is not None and parse_literal(value) == value
+    except OptionError:
+        return False
+
+
+def _quoted(value: str) -> str:
+    """A TOML string. JSON's escapes are TOML's, but for the one control character that JSON leaves bare."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

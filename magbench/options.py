@@ -1,5 +1,6 @@
 """Options: the validated settings of a method or regulariser, from Python keywords or ``-o NAME.OPTION=VALUE``.
 
+A *literal* is a value as text: a boolean, a number, a string or a list of literals as TOML writes them, or a bare word.
 A class declares them as a nested pydantic model ``Options``; a value that is not allowed raises
 :class:`~magbench.errors.OptionError` with the option, the value found, what is allowed and a near match.
 """
@@ -43,24 +44,63 @@ def parse_options(model: type[OptionsT], values: Mapping[str, Any], owner: str) 
 
 
 def parse_assignment(text: str) -> tuple[str, str, Any]:
-    """Read ``owner.option=value`` as ``(owner, option, value)``; the value is a TOML literal, else a string.
+    """Read ``owner.option=value`` as ``(owner, option, value)``; the value is a literal.
 
     Raises:
-        OptionError: the text has another form.
+        OptionError: the text has another form, or the value is none of a literal's.
     """
     target, equals, literal = text.partition("=")
     owner, dot, option = target.strip().partition(".")
     if not (equals and dot and owner and option):
         raise OptionError(f"Option {text!r} is not of the form METHOD.OPTION=VALUE, e.g. optimag.rho=0.1.")
-    return owner, option, parse_literal(literal)
+    return owner, option, parse_literal(literal, f"Option {owner}.{option}")
 
 
-def parse_literal(text: str) -> Any:
-    """A TOML literal (number, boolean, list, quoted string), else the text itself."""
+def parse_literal(text: str, subject: str = "Value") -> Any:
+    """The boolean, number, string or list that ``text`` is in TOML, else the text itself: a bare word.
+
+    Args:
+        text: the literal.
+        subject: what it is the value of, for the error.
+
+    Raises:
+        OptionError: a date, a time or a table; or a comment or a further line after the value.
+    """
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text.strip()
+    if not _is_alone(text):
+        raise OptionError(
+            f"{subject}: {text!r} goes on after the value {value!r}, with a comment or a further line. Leave that out,"
+            " or write the whole as a string in quotes."
+        )
+    if not is_literal(value):
+        raise OptionError(
+            f"{subject}: {text!r} is or holds a date, a time or a table. Allowed: booleans, numbers, strings and lists"
+            " of these; write a string in quotes."
+        )
+    return value
+
+
+def is_literal(value: Any) -> bool:
+    """Whether a value can be written as a literal: bool, int, float, str, and lists of them.
+
+    >>> is_literal([1, ["a", True]]), is_literal({"a": 1})
+    (True, False)
+    """
+    if isinstance(value, list | tuple):
+        return all(map(is_literal, value))
+    return isinstance(value, bool | int | float | str)
+
+
+def _is_alone(text: str) -> bool:
+    """Whether nothing follows the value in ``text``: a comment would hide the bracket, a further line is no item."""
+    try:
+        tomllib.loads(f"value = [{text}]")
+    except tomllib.TOMLDecodeError:
+        return False
+    return True
 
 
 def _explain(error: ValidationError, model: type[BaseModel], owner: str) -> str:

@@ -16,11 +16,10 @@ SCALARS = st.one_of(
     st.booleans(),
     st.integers(-(10**9), 10**9),
     st.floats(allow_nan=False),
-    st.text(st.characters(codec="utf-8", exclude_categories=["C", "Zl", "Zp", "Zs"]), max_size=8).filter(
-        lambda text: "\\" not in text
-    ),
+    st.text(max_size=8, alphabet=st.characters(codec="utf-8")),
+    st.text(max_size=8, alphabet="a1 \\'\",+=[]{}#\n\x7f"),
 )
-VALUES = st.one_of(SCALARS, st.lists(st.floats(0.001, 10), min_size=1, max_size=3))
+VALUES = st.one_of(SCALARS, st.lists(st.one_of(SCALARS, st.lists(SCALARS, max_size=2)), max_size=3))
 PARTS = st.builds(Part, NAMES, st.dictionaries(NAMES, VALUES, max_size=3))
 
 
@@ -46,6 +45,12 @@ def test_round_trip(parts: list[Part]) -> None:
         ("lr[C=[0.1, 1.0],max_iter=5]", "lr[C=[0.1,1],max_iter=5]"),
         ("gcn[]", "gcn"),
         ("dagr[on=true]", "dagr[on=true]"),
+        ("gcn[s='a,b',lr=1]+dagr[t='x]+y']", 'gcn[lr=1,s="a,b"]+dagr[t="x]+y"]'),
+        ("gcn[s=['a,b', 'c'],lr=1]", 'gcn[lr=1,s=["a,b","c"]]'),
+        ("gcn[s=don't,lr=1]", 'gcn[lr=1,s="don\'t"]'),
+        ('gcn[s="a\\\\",lr=1]', 'gcn[lr=1,s="a\\\\"]'),
+        ('gcn[day="2020-01-01"]', 'gcn[day="2020-01-01"]'),
+        ('gcn[s="0.1#5"]', 'gcn[s="0.1#5"]'),
     ],
 )
 def test_canonical_form(text: str, canonical: str) -> None:
@@ -74,6 +79,19 @@ def test_options_go_to_the_part_of_that_name() -> None:
 def test_refused(text: str) -> None:
     with pytest.raises(OptionError, match="Method "):
         parse_method(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["gcn[lr=2020-01-01]", "gcn[lr={a=1}]", "gcn[lr=[1,{a=1}]]", "gcn[lr=0.1#5]", "gcn[lr=1\nfoo=2]"]
+)
+def test_values_that_are_no_literals(text: str) -> None:
+    with pytest.raises(OptionError, match=r"Method 'gcn\[lr=.*\]': option 'lr': .*(Allowed: booleans|Leave that out)"):
+        parse_method(text)
+
+
+def test_a_value_that_cannot_be_written() -> None:
+    with pytest.raises(OptionError, match=r"\{'a': 1\} cannot be written in a method string"):
+        str(Part("gcn", {"lr": {"a": 1}}))
 
 
 def test_an_option_given_twice() -> None:

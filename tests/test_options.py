@@ -32,6 +32,9 @@ class Knobs(Options):
         ("joint", "joint"),
         (" joint ", "joint"),
         ("", ""),
+        ('"a#b"', "a#b"),
+        ("joint#5", "joint#5"),
+        ("[1, ['a', true]]", [1, ["a", True]]),
     ],
 )
 def test_literals(text: str, value: Any) -> None:
@@ -47,6 +50,18 @@ def test_assignments() -> None:
 def test_assignments_of_another_form(text: str) -> None:
     with pytest.raises(OptionError, match=r"not of the form METHOD\.OPTION=VALUE, e\.g\. optimag\.rho=0\.1"):
         parse_assignment(text)
+
+
+@pytest.mark.parametrize("value", ["0.1#5", "0.1 # note", "1\nfoo=2", "1\n# note", "'a' # note"])
+def test_a_comment_or_a_further_line_is_refused(value: str) -> None:
+    with pytest.raises(OptionError, match=r"Option gcn\.lr: .* goes on after the value"):
+        parse_assignment(f"gcn.lr={value}")
+
+
+@pytest.mark.parametrize("value", ["2020-01-01", "12:30:00", "2020-01-01T12:30:00Z", "{a=1}", "[1, {a=1}]"])
+def test_dates_and_tables_are_refused(value: str) -> None:
+    with pytest.raises(OptionError, match=r"Option gcn\.lr: .* date, a time or a table\. Allowed: booleans, numbers"):
+        parse_assignment(f"gcn.lr={value}")
 
 
 @pytest.mark.parametrize(
