@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magbench.errors import OptionError
-from magbench.method_string import MethodString, Part, file_name, parse_method
+from magbench.method_string import MethodString, Part, file_name, parse_method, split_host
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
 SCALARS = st.one_of(
@@ -97,6 +97,20 @@ def test_a_value_that_cannot_be_written() -> None:
 def test_an_option_given_twice() -> None:
     with pytest.raises(OptionError, match="'lr' is given twice"):
         parse_method("sage[lr=1,lr=2]")
+
+
+@pytest.mark.parametrize(
+    ("method", "parts"),
+    [
+        ("mlp", ("mlp", "")),
+        ("mlp+optimag", ("mlp", "optimag")),
+        ("mlp[lr=1e+16]", ("mlp[lr=1e+16]", "")),
+        ("sage[lr=1e+2]+optimag[lam=1e+1]+dagr", ("sage[lr=1e+2]", "optimag[lam=1e+1]+dagr")),
+        ('mlp[s="]+"]+dagr', ('mlp[s="]+"]', "dagr")),
+    ],
+)
+def test_host_and_the_rest(method: str, parts: tuple[str, str]) -> None:
+    assert split_host(method) == parts
 
 
 def test_file_names() -> None:

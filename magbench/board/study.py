@@ -167,7 +167,7 @@ def _questions(suite: Suite, ok: Sequence[StudyCell]) -> tuple[Question, ...]:
     declared = suite.study.contrasts if suite.study else ()
     if not declared or not ok:
         return ()
-    hosts = [method for method in suite.methods if "+" not in method]
+    hosts = [method for method in suite.methods if not split_host(method)[1]]
     full = [(_with(host, item.a), _with(host, item.b)) for host in hosts for item in declared]
     known = set(suite.methods)
     pairs = [pair for pair in full if set(pair) <= known]

@@ -15,9 +15,9 @@ import pandas as pd
 
 from magbench.board import charts
 from magbench.board.cells import ReportCell, scores_frame
+from magbench.method_string import split_host
 from magbench.metrics import higher_is_better
 from magbench.results.items import COLUMNS, Items, by_design
-from magbench.stats.frames import split_label
 from magbench.stats.paired import Design, against_hosts, summarise
 
 ALPHA = 0.05
@@ -157,7 +157,8 @@ class Section:
 
 def label_of(method: str) -> Label:
     """A method label, split."""
-    return Label(method, *split_label(method))
+    host = split_host(method)[0]
+    return Label(method, host, method[len(host) :])
 
 
 def sections(cells: Sequence[ReportCell], *, test_train_ratio: float) -> tuple[Section, ...]:
@@ -287,7 +288,7 @@ def _bar(scale: charts.Scale, low: float, mean: float, high: float) -> Bar | Non
 def _by_method(cells: Iterable[ReportCell]) -> dict[str, list[ReportCell]]:
     """Cells grouped by method, each host directly before its variants."""
     groups: dict[str, list[ReportCell]] = {}
-    for cell in sorted(cells, key=lambda cell: (split_label(cell.method), cell.seed)):
+    for cell in sorted(cells, key=lambda cell: (split_host(cell.method), cell.seed)):
         groups.setdefault(cell.method, []).append(cell)
     return groups
 

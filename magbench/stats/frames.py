@@ -1,4 +1,4 @@
-"""The frames statistics work on: what columns they need, that they are dense, and what a method label says.
+"""The frames statistics work on: what columns they need, and that they are dense.
 
 A grid is *dense* when every method of a task has a value for every seed and metric of that task. Comparing over a grid
 with holes compares different seeds with each other, so it is refused, naming the holes.
@@ -74,24 +74,6 @@ def refuse_holes(holes: pd.DataFrame) -> None:
             f"{len(holes)} cells are missing: {_names(holes, CELL)}. Methods can only be compared over the same seeds: "
             "run the missing cells, or leave those methods or seeds out."
         )
-
-
-def split_label(label: str) -> tuple[str, str]:
-    """A method label's host and the rest: everything from the first ``+`` outside brackets, or ``""`` if there is none.
-
-    >>> split_label("sage+optimag[lam=10,loss_norm=mass2]")
-    ('sage', '+optimag[lam=10,loss_norm=mass2]')
-    >>> split_label("mlp[lr=1e+2]+dagr")
-    ('mlp[lr=1e+2]', '+dagr')
-    >>> split_label("gcn")
-    ('gcn', '')
-    """
-    depth = 0
-    for position, character in enumerate(label):
-        depth += (character == "[") - (character == "]")
-        if character == "+" and depth == 0:
-            return label[:position], label[position:]
-    return label, ""
 
 
 def _names(cells: pd.DataFrame, key: Sequence[str]) -> str:

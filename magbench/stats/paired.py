@@ -20,7 +20,8 @@ import pandas as pd
 from statsmodels.stats.multitest import multipletests
 
 from magbench.errors import OptionError, RecordError, UnknownNameError
-from magbench.stats.frames import CELL, check_scores, refuse_holes, split_label
+from magbench.method_string import split_host
+from magbench.stats.frames import CELL, check_scores, refuse_holes
 from magbench.stats.intervals import (
     Estimate,
     Floats,
@@ -147,7 +148,7 @@ def against_hosts(
     for (name, dataset), group in frame[frame["metric"] == metric].groupby(["task", "dataset"]):
         task = _Task(str(name), str(dataset), metric, _seeds_by_method(group))
         for label in task.scores.columns:
-            host, regularised = split_label(label)
+            host, regularised = split_host(label)
             if regularised:
                 rows.append(_compare(task, host, label, plan))
     return holm(pd.DataFrame(rows, columns=COMPARISON), 1 - confidence)

@@ -105,6 +105,15 @@ def test_answers_say_what_the_statistics_say(parts: StudyView) -> None:
     assert beyond.verdict.startswith("Of 4 pairs of task and host: not shown in 4;")
 
 
+def test_a_host_with_a_plus_in_an_option_is_a_host() -> None:
+    host = "mlp[lr=1e+16]"
+    study = {"contrasts": PARTS["study"]["contrasts"][:1]}
+    description = {**PARTS, "tasks": ["nc/a"], "methods": [host, f"{host}+ours"], "study": study}
+    rows = [cell(method, s, 0.6 + 0.01 * s + 0.001 * len(method)) for method in description["methods"] for s in (0, 1)]
+    (question,) = study_view(kept(description, rows, seeds=2)).questions
+    assert [answer.host for answer in question.answers] == [host]
+
+
 def test_an_answer_holds_its_numbers(parts: StudyView) -> None:
     """The mean difference by hand, and Holm over the four contrasts of one task."""
     answer = parts.questions[0].answers[0]

@@ -7,7 +7,7 @@ import pytest
 
 from magbench.board.cells import scores_frame
 from magbench.board.report import ReportCell
-from magbench.board.view import sections
+from magbench.board.view import Label, label_of, sections
 from magbench.stats.paired import against_hosts, summarise
 
 RATIO = 1 / 3
@@ -86,3 +86,11 @@ def test_tasks_and_protocols_are_separate_sections(cell) -> None:
         ("node_classification/emoji@1", "quickstart@1"),
         ("node_classification/emoji@1", "standard@1"),
     ]
+
+
+@pytest.mark.parametrize("host", ["mlp", "sage[lr=1e+16]", 'mlp[s="]+"]'])
+def test_labels(host: str) -> None:
+    assert label_of(host) == Label(host, host, "")
+    assert label_of(f"{host}+optimag[lam=1e+16]+dagr") == Label(
+        f"{host}+optimag[lam=1e+16]+dagr", host, "+optimag[lam=1e+16]+dagr"
+    )

@@ -1,4 +1,4 @@
-"""The checks of results frames, and the reading of method labels."""
+"""The checks of results frames."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from magbench.errors import RecordError
-from magbench.stats.frames import check_dense, check_scores, missing_cells, split_label
+from magbench.stats.frames import check_dense, check_scores, missing_cells
 
 
 def test_a_dense_frame_passes_sorted_and_cut_to_its_key(results) -> None:
@@ -54,16 +54,3 @@ def test_a_cell_that_stands_twice_is_refused(results) -> None:
 def test_a_missing_column_is_named(results) -> None:
     with pytest.raises(RecordError, match=r"lacks \['seed'\]"):
         check_scores(results({"mlp": [0.1]}).drop(columns="seed"))
-
-
-@pytest.mark.parametrize(
-    ("label", "parts"),
-    [
-        ("mlp", ("mlp", "")),
-        ("mlp+optimag", ("mlp", "+optimag")),
-        ("mlp[hidden=64]+dagr", ("mlp[hidden=64]", "+dagr")),
-        ("sage[lr=1e+2]+optimag[lam=1e+1]+dagr", ("sage[lr=1e+2]", "+optimag[lam=1e+1]+dagr")),
-    ],
-)
-def test_labels(label: str, parts: tuple[str, str]) -> None:
-    assert split_label(label) == parts

@@ -192,6 +192,11 @@ class TestAgainstHosts:
         assert found.loc["a+x", "p_holm"] == pytest.approx(2 * 0.13397, abs=1e-4)
         assert found.loc["a+y", "p_holm"] == 1
 
+    def test_a_label_is_split_outside_its_quotes(self, results) -> None:
+        host = 'mlp[s="]+"]'
+        table = against_hosts(results({host: [0.70, 0.72], f"{host}+dagr": [0.71, 0.74]}), metric="accuracy")
+        assert list(zip(table["a"], table["b"], strict=True)) == [(host, f"{host}+dagr")]
+
     def test_a_missing_host_is_said_and_not_counted(self, results) -> None:
         found = against_hosts(results({"a": [0.1, 0.2], "a+x": [0.2, 0.4], "b+x": [0.1, 0.3]}), metric="accuracy")
         orphan = found.set_index("b").loc["b+x"]
