@@ -6,7 +6,8 @@ A magbench re-implementation of arXiv 2601.21670 (no code is public); open point
     L_inter = mean_{m<n} mean_i max(0, ||z_i^m - z_i^n||^2 - tau)                    anchoring, a hinge on the *drift*
     loss = lam_d L_intra + lam_a L_inter
 
-``tau="auto"`` sets the radius to a quantile of the drift at the first call, after ``warmup`` epochs without DAGR.
+``tau="auto"`` sets the radius to a quantile of the drift at the first call, after ``warmup`` epochs without DAGR. A
+call in which no node has two modalities has no drift and leaves the radius to the next.
 """
 
 from __future__ import annotations
@@ -83,23 +84,23 @@ class DAGR(Regularizer):
         require_shared_width(self.name, ctx.z)
         unit = {modality: unit_rows(z) for modality, z in ctx.z.items()}
         drifts = self._drifts(ctx, unit)
-        if self.tau is None:
-            self.tau = float(torch.quantile(drifts.detach(), self.options.quantile)) if len(drifts) else 0.0
-        intra, inter = self._intra(ctx, unit), self._inter(ctx, unit)
-        active = float((drifts.detach() > self.tau).float().mean()) if len(drifts) else 0.0
+        if self.tau is None and len(drifts):
+            self.tau = float(torch.quantile(drifts.detach(), self.options.quantile))
+        tau = 0.0 if self.tau is None else self.tau
+        intra, inter = self._intra(ctx, unit), self._inter(ctx, unit, tau)
+        active = float((drifts.detach() > tau).float().mean()) if len(drifts) else 0.0
         loss, weight = self._combine(ctx, intra, inter)
         if len(drifts) and not 0.05 <= active <= 0.95:
             advice = "is always-on alignment" if active > 0.95 else "hardly acts"
-            self.warn_once("active", f"{active:.0%} of the drifts exceed tau={self.tau:.3g}, so the hinge {advice}.")
+            self.warn_once("active", f"{active:.0%} of the drifts exceed tau={tau:.3g}, so the hinge {advice}.")
         found = {
             "intra": float(intra.detach()),
             "inter": float(inter.detach()),
             "drift": float(drifts.detach().mean()) if len(drifts) else 0.0,
             "active_share": active,
-            "tau": self.tau,
             "weight": weight,
         }
-        return loss, found
+        return loss, found if self.tau is None else {**found, "tau": tau}
 
     def _drifts(self, ctx: Context, unit: dict[str, Tensor]) -> Tensor:
         """Drift of every node observed in both modalities of a pair, all pairs in one vector."""
@@ -112,12 +113,12 @@ class DAGR(Regularizer):
         # The square root has no finite slope at 0.
         return squared if self.options.space == "sq" else squared.clamp_min(1e-12).sqrt()
 
-    def _inter(self, ctx: Context, unit: dict[str, Tensor]) -> Tensor:
+    def _inter(self, ctx: Context, unit: dict[str, Tensor], tau: float) -> Tensor:
         terms = []
         for a, b in combinations(unit, 2):
             drift = self._drift(ctx, unit, a, b)
             if len(drift):
-                excess = drift - (self.tau or 0.0)
+                excess = drift - tau
                 excess = excess.relu() if self.options.hinge == "relu" else functional.softplus(excess)
                 terms.append((excess**self.options.hinge_power).mean())
         return torch.stack(terms).mean() if terms else _zero(unit)

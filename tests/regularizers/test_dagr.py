@@ -189,6 +189,16 @@ def test_auto_tau_is_the_quantile_at_the_first_call(make_context: Any) -> None:
     assert regularizer(make_context(seed=5))[1]["tau"] == found["tau"]
 
 
+def test_auto_tau_waits_for_a_drift(make_context: Any) -> None:
+    ctx, regularizer = make_context(), DAGR()
+    apart = {"text": torch.arange(60) < 30, "image": torch.arange(60) >= 30}
+    loss, found = regularizer(make_context(observed=apart))
+    assert found["inter"] == found["drift"] == found["active_share"] == 0.0
+    assert float(loss.detach()) != 0.0  # dispersion acts
+    assert "tau" not in found
+    assert regularizer(ctx)[1]["tau"] == DAGR()(ctx)[1]["tau"] > 0.0
+
+
 def test_exclusions_lower_the_repulsion(make_context: Any) -> None:
     ctx = make_context(n=20, y_train=torch.arange(20) % 4)
     base = _parts(ctx, tau=1.0)[1]["intra"]
