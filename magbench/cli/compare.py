@@ -88,10 +88,15 @@ def _of_both(cells: Sequence[Cell], methods: tuple[str, str]) -> list[Cell]:
 
     Raises:
         UnknownNameError: one of them has none that is ok.
+        RecordError: nothing has.
     """
-    from magbench.errors import UnknownNameError
+    from magbench.errors import RecordError, UnknownNameError
 
     known = {cell.record.method.name for cell in cells if cell.record.status == "ok"}
+    if not known:
+        raise RecordError(
+            "There is no finished result here that may be compared. Run the methods first, or see -t and --runs."
+        )
     for name in methods:
         if name not in known:
             raise UnknownNameError("method among these results", name, known, f"Run it with -m '{name}'.")

@@ -17,14 +17,15 @@ def show_controls(cells: Sequence[Cell], metric: str | None) -> None:
     from magbench.cli.output import print_table
     from magbench.results.controls import fit_to_show
 
-    for row in control_rows(cells, metric):
-        print_table(row["rows"], _columns(row["rows"], row["metric"]), row["title"])
+    for found in control_rows(cells, metric):
+        rows = [_row(row) for row in found["rows"]]
+        print_table(rows, _columns(rows, found["metric"]), found["title"])
     for text in fit_to_show(cells)[1]:
         print(text, file=sys.stderr)
 
 
 def control_rows(cells: Sequence[Cell], metric: str | None) -> list[dict[str, Any]]:
-    """One entry a task, protocol and feature set with controls: ``title``, ``metric`` and printable ``rows``."""
+    """One entry a task, protocol and feature set with controls: ``title``, ``metric`` and ``rows``, numbers."""
     from magbench.results.controls import controls_of
     from magbench.stats.controls import PLAIN, split_control
 
@@ -43,7 +44,7 @@ def control_rows(cells: Sequence[Cell], metric: str | None) -> list[dict[str, An
         for task, own in table.groupby("task"):
             pool = own["pool"].iloc[0]
             title = f"{task}, {features}, {protocol}, {pool} candidates: {shown} beside controls"
-            found.append({"title": title, "metric": shown, "rows": [_row(row) for row in own.to_dict("records")]})
+            found.append({"title": title, "metric": shown, "rows": own.to_dict("records")})
     return found
 
 

@@ -53,7 +53,7 @@ def show_plan(plan: Plan, registry: Registry, json: bool) -> None:
                 "cells": len(plan.cells),
                 "to_run": len(plan.todo),
                 "jobs": plan.jobs,
-                "estimate_s": seconds / plan.jobs,
+                "estimate_s": seconds / _at_once(plan),
                 "core_hours": seconds / 3600,
                 "spent_core_hours": plan.spent / 3600,
                 "without_estimate": counts[None],
@@ -67,9 +67,10 @@ def show_plan(plan: Plan, registry: Registry, json: bool) -> None:
         return
     shown = rows if len(rows) <= MOST_ROWS else _by_task(rows)
     print_table([_shown(row) for row in shown], _headings(shown))
-    print(_cost_line(len(plan.cells), len(plan.todo), seconds, plan.jobs, counts))
+    jobs = _at_once(plan)
+    print(_cost_line(len(plan.cells), len(plan.todo), seconds, jobs, counts))
     if memory is not None:
-        print(f"Memory: up to about {memory / 1e9:.1f} GB a job, {plan.jobs * memory / 1e9:.1f} GB with {plan.jobs}.")
+        print(f"Memory: up to about {memory / 1e9:.1f} GB a job, {jobs * memory / 1e9:.1f} GB with {jobs}.")
     print(f"Finished cells of this plan took {plan.spent / 3600:.2f} core-hours.")
     if plan.budget is not None:
         left = max(plan.budget - plan.spent / 3600, 0)
@@ -184,6 +185,11 @@ def _print_needs(needs: list[Need]) -> None:
         print(f"  {need.command}")
 
 
+def _at_once(plan: Plan) -> int:
+    """Jobs that have a cell to run."""
+    return max(1, min(plan.jobs, len(plan.todo)))
+
+
 def _cost_line(cells: int, todo: int, seconds: float, jobs: int, counts: dict[bool | None, int]) -> str:
     """One sentence: how many cells, core-hours in all, hours with these jobs, and how sure that is."""
     if not todo:
@@ -194,5 +200,5 @@ def _cost_line(cells: int, todo: int, seconds: float, jobs: int, counts: dict[bo
         return f"{todo} of {cells} cells to run; no cell like them has run before."
     rough = f" (~: {counts[False]} cells judged by others like them)" if counts[False] else ""
     unknown = f", and {counts[None]} cells without an estimate" if counts[None] else ""
-    about = f"about {clock} with {jobs} jobs, {seconds / 3600:.2f} core-hours{rough}{unknown}"
+    about = f"about {clock} with {jobs} job{'s' if jobs > 1 else ''}, {seconds / 3600:.2f} core-hours{rough}{unknown}"
     return f"{todo} of {cells} cells to run; {about}."

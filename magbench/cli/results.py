@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from math import isnan
@@ -35,9 +36,11 @@ def ls(
 
     cells = kept_cells() if kept else newest(read_cells(runs))
     if json:
-        print_json(table_rows(cells, metric))
-    else:
-        show_tables(cells, metric)
+        print_json(as_json(cells, metric))
+        return
+    if all(cell.record.status != "ok" for cell in cells):
+        print("No finished cell is " + ("kept." if kept else f"in {runs}."), file=sys.stderr)
+    show_tables(cells, metric)
 
 
 @app.command()
@@ -100,6 +103,15 @@ def _keep_study(name: str, runs: Path, to: Path | None, json: bool) -> None:
         print(f"Summary: {summary}")
 
 
+def as_json(cells: Sequence[Cell], metric: str | None) -> dict[str, Any]:
+    """The results table, the tables of retrieval's controls, and a sentence for each row that may not be shown."""
+    from magbench.cli.controls import control_rows
+    from magbench.results.controls import fit_to_show
+
+    rows = {"results": table_rows(cells, metric), "controls": control_rows(cells, metric)}
+    return {**rows, "not_shown": fit_to_show(cells)[1]}
+
+
 def table_rows(cells: Sequence[Cell], metric: str | None) -> list[dict[str, Any]]:
     """The results table as plain rows; empty without a finished cell.
 
@@ -127,6 +139,12 @@ def table_rows(cells: Sequence[Cell], metric: str | None) -> list[dict[str, Any]
         for (protocol, features, shown), group in sorted(groups.items())
         for row in results_table(group, shown).to_dict("records")
     ]
+
+
+def _interval(row: dict[str, Any]) -> str:
+    if row["n_seeds"] < 2:
+        return ""
+    return "same for each seed" if row["std"] == 0 else f"[{row['low']:.4f}, {row['high']:.4f}]"
 
 
 def _retrieval(group: Sequence[Cell], row: dict[str, Any]) -> dict[str, Any]:
@@ -161,7 +179,7 @@ def _show_table(found: list[dict[str, Any]], metric: str) -> None:
             "method": row["method"] + (" (coupled)" if row in coupled else ""),
             "seeds": row["n_seeds"],
             metric: f"{row['mean']:.4f}" + (f" ± {row['std']:.4f}" if row["n_seeds"] > 1 else ""),
-            "interval": f"[{row['low']:.4f}, {row['high']:.4f}]" if row["n_seeds"] > 1 else "",
+            "interval": _interval(row),
             "gain": "" if isnan(row["difference"]) else f"{row['difference']:+.4f}",
             "p": "" if isnan(row["p_holm"]) else f"{row['p_holm']:.3f}",
         }

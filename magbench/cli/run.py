@@ -192,7 +192,7 @@ def _conclude(cells: list[Cell], todo: list[Cell], left: list[Cell], out: Path, 
     """
     from magbench.board.collect import write_run_report
     from magbench.cli.output import print_json
-    from magbench.cli.results import show_tables, table_rows
+    from magbench.cli.results import as_json, show_tables
     from magbench.results.controls import controls_beside
     from magbench.results.frame import StoredCell
     from magbench.run.cell import cannot_write
@@ -214,7 +214,7 @@ def _conclude(cells: list[Cell], todo: list[Cell], left: list[Cell], out: Path, 
     if json:
         print_json(
             {
-                "results": table_rows(stored, None),
+                **as_json(stored, None),
                 "failed": _failures(failed),
                 "not_run": _not_run(left),
                 "report": str(page),

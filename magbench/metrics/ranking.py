@@ -82,15 +82,22 @@ def count_above_equal(scores: ArrayLike, right: ArrayLike) -> tuple[Counts, Coun
         ``above`` and ``equal``, int32 [Q].
 
     Raises:
-        MethodError: for scores that are NaN or of another shape.
+        MethodError: for scores that are NaN or of another shape, and a place that is none of the columns.
 
     >>> count_above_equal([[0.2, 0.9, 0.2, 0.1]], [0])
     (array([1], dtype=int32), array([1], dtype=int32))
     """
-    table, columns = np.asarray(scores), np.asarray(right, dtype=np.int64)
+    table, columns = np.asarray(scores), np.asarray(right)
     if table.ndim != 2 or len(table) != len(columns):
         raise MethodError(
             f"scores have shape {list(table.shape)}; expected one row for each of {len(columns)} queries."
+        )
+    if columns.dtype.kind not in "iu" and len(columns):
+        raise MethodError(f"places of the right candidates must be integers, not {columns.dtype}.")
+    if len(columns) and not (columns.min() >= 0 and columns.max() < table.shape[1]):
+        raise MethodError(
+            f"places of the right candidates are {columns.min()} to {columns.max()}; the columns are 0 to"
+            f" {table.shape[1] - 1}."
         )
     above, equal = np.empty(len(table), dtype=np.int32), np.empty(len(table), dtype=np.int32)
     step = max(1, _CHUNK_CELLS // max(1, table.shape[1]))

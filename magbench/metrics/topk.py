@@ -7,6 +7,8 @@ the order of the candidates' numbers. Equal rows of the gallery are scored once 
 
 from __future__ import annotations
 
+from numbers import Integral
+
 import torch
 from torch import Tensor
 
@@ -40,7 +42,7 @@ def top_k(queries: Tensor, gallery: Tensor, k: int, *, progress: Progress | None
         scores, ids = top_k(queries.cpu(), gallery.cpu(), k, progress=progress)
         return scores.float().to(queries.device), ids.to(queries.device)
     left, right = prepare(queries, gallery)
-    if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= len(right):
+    if isinstance(k, bool) or not isinstance(k, Integral) or not 1 <= k <= len(right):
         raise MethodError(f"k is {k}; expected an integer from 1 to {len(right)}, the candidates in the gallery.")
     first, group = distinct(right.exact)
     members = _Members(group, len(first))

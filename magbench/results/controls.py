@@ -72,7 +72,7 @@ def reason(task: str, method: str) -> str:
     control = f"{name[:-1]},control=random]" if name.endswith("]") else f"{name}[control=random]"
     return (
         f"{method} on {task} is not shown: its sides are coupled, and its control with random features is not among "
-        f"these results. Run `magbench run -t '{control}' -m '{method}'`."
+        f"these results. Run `magbench run -t '{control}' -m '{method}'` into the same folder."
     )
 
 

@@ -244,7 +244,12 @@ class RetrievalTask(Task):
 
 def _check_side(name: str, embeddings: NDArray[np.float32], rows: int) -> int:
     """The width of one side's embeddings, if they can be scored."""
-    array = np.asarray(embeddings)
+    if not isinstance(embeddings, np.ndarray):
+        raise MethodError(
+            f"predict(): embeddings[{name!r}] must be a numpy array, found {type(embeddings).__name__}. A tensor's is"
+            " tensor.detach().cpu().numpy()."
+        )
+    array = embeddings
     if array.ndim != 2 or len(array) != rows or array.shape[1] < 1 or array.dtype != np.float32:
         raise MethodError(
             f"predict(): embeddings[{name!r}] must be float32 of shape [{rows}, d], one for each of the side's rows; "

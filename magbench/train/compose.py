@@ -89,6 +89,11 @@ def compose(
     _check_kinds(string, entries)
     _check_family(string, entries, family)
     objective = OBJECTIVES[family]
+    if protocol.training.sampling is not None and not objective.mini_batches:
+        raise MethodError(
+            f"{string}: {family} runs on the whole graph, and protocol {protocol.id} samples neighbours."
+            " Use --protocol standard@1."
+        )
     pairs = zip(entries, string.parts, strict=True)
     options = [_options(entry, part, protocol.training, objective) for entry, part in pairs]
     trained = entries[0].spec.kind in TRAINED
@@ -134,7 +139,7 @@ def _check_family(string: MethodString, entries: Sequence[MethodEntry], family: 
         if not entry.spec.does(family):
             raise MethodError(
                 f"{string}: {entry.spec.name!r} does {' and '.join(entry.spec.families)}, not {family}; see the "
-                "families in `magbench ls methods`."
+                f"families in `magbench ls methods`. A method of your own says so: families=[{family!r}]."
             )
 
 

@@ -83,6 +83,8 @@ class Objective(ABC, Generic[ViewT]):
     """What the history calls the value that selects, e.g. ``val_accuracy``."""
     defaults: ClassVar[Mapping[str, Any]] = {}
     """Training constants of the family that differ from the protocol's."""
+    mini_batches: ClassVar[bool] = True
+    """Whether protocols that sample neighbours can be followed."""
 
     def __init__(self, **options: Any) -> None:
         self.options: Any = parse_options(self.Options, options, self.family)

@@ -16,7 +16,6 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from magbench.errors import MethodError
 from magbench.metrics.exact import rank_counts
 from magbench.metrics.ranking import mrr
 from magbench.nn.contrastive import info_nce
@@ -70,6 +69,7 @@ class RetrievalObjective(Objective[RetrievalView]):
 
     Options = RetrievalOptions
     family = "retrieval"
+    mini_batches = False
     value_name = "val_mrr"
 
     def towers(self, cls: type[Encoder] | type[RetrievalNetwork]) -> Literal["pure", "coupled"]:
@@ -104,11 +104,6 @@ class RetrievalObjective(Objective[RetrievalView]):
         regularizers: Sequence[Regularizer],
         seed: int,
     ) -> Callable[[int], Iterator[PairBatch]]:
-        if training.sampling is not None:
-            raise MethodError(
-                "Retrieval trains on the whole graph of both sides; a protocol with sampled neighbours is not"
-                " supported. Use --protocol standard@1."
-            )
         generator = torch.Generator().manual_seed(seed)
         repeated = any(len(own.unique()) < len(own) for own in view.train)
         sides, cross = on_device(view.sides, view.cross, device_of(network))  # once, not in every step

@@ -107,7 +107,10 @@ def test_two_protocols_in_one_folder_stay_apart(lab: Lab, tmp_path: Path) -> Non
         assert lab.call("run", *arguments, "--protocol", protocol, "--jobs", 1).code == 0
     outcome = lab.call("results", "ls", "--runs", tmp_path, "--json")
     assert outcome.code == 0, outcome.err
-    assert [(row["protocol"], row["n_seeds"]) for row in outcome.json()] == [("short@1", 2), ("shorter@1", 2)]
+    assert [(row["protocol"], row["n_seeds"]) for row in outcome.json()["results"]] == [
+        ("short@1", 2),
+        ("shorter@1", 2),
+    ]
     assert "shorter@1" in lab.call("results", "ls", "--runs", tmp_path).out
     for command in (("compare", "mlp", "gcn"), ("report",)):
         message = lab.call(*command, "--runs", tmp_path).one_message()

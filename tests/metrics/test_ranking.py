@@ -74,6 +74,12 @@ def test_a_constant_score_gains_nothing() -> None:
     assert realistic_ranks(above, equal).tolist() == [501.0] * 3
 
 
+@pytest.mark.parametrize(("right", "message"), [([-1], "-1 to -1"), ([2], "columns are 0 to 1"), ([0.7], "integers")])
+def test_places_that_are_none_are_refused(right: list[float], message: str) -> None:
+    with pytest.raises(MethodError, match=message):
+        count_above_equal([[0.2, 0.9]], right)
+
+
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 50)), min_size=1))
 def test_invariants(counts: list[tuple[int, int]]) -> None:

@@ -121,7 +121,7 @@ def test_compare_and_tables(lab: Lab, runs: Path) -> None:
     assert (found["task"], found["test"]) == ("node_classification/toy@1", "corrected t over seeds")
     message = lab.call("compare", *pair).one_message()
     assert "ranked by accuracy and mrr" in message and "-t" in message
-    rows = lab.call("results", "ls", "--runs", runs, "--json").json()
+    rows = lab.call("results", "ls", "--runs", runs, "--json").json()["results"]
     assert {(row["task"], row["metric"]) for row in rows} == {
         ("link_prediction/toy@1", "mrr"),
         ("node_classification/toy@1", "accuracy"),

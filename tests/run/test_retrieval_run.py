@@ -124,7 +124,10 @@ def test_the_table_says_pool_and_coupled(lab: Lab, runs: Path) -> None:
     table = lab.call("results", "ls", "--runs", runs).out
     assert "mixed (coupled)" in table and "plain (coupled)" not in table and "pool" in table
     assert "[control=random]" in table and "node-disjoint context" in table
-    rows = lab.call("results", "ls", "--runs", runs, "--json").json()
+    found = lab.call("results", "ls", "--runs", runs, "--json").json()
+    (beside,) = found["controls"]
+    assert {row["method"] for row in beside["rows"]} >= {"plain"} and "content_gain" in beside["rows"][0]
+    rows = found["results"]
     assert {row["towers"] for row in rows} == {"pure", "coupled"} and all(row["pool"] > 10 for row in rows)
 
 
@@ -132,6 +135,9 @@ def test_a_coupled_row_stands_beside_a_control_that_was_run_before(lab: Lab, run
     method = ("-m", f"{lab.root / 'pairs.py'}:mixed", "--seeds", "0", "--out", tmp_path)
     alone = lab.run("-t", "ret/toy", *method)
     assert "is not shown" in alone.err and "recall@1 (mean" not in alone.out
+    quiet = lab.call("results", "ls", "--runs", tmp_path, "--json").json()
+    assert quiet["results"] == [] and "into the same folder" in quiet["not_shown"][0]
+    assert "No row may be shown alone yet" in (tmp_path / "report" / "index.html").read_text()
     assert lab.run("-t", "ret/toy[control=random]", *method).code == 0
     both = lab.run("-t", "ret/toy", *method)
     assert "is not shown" not in both.err and "random features" in both.out

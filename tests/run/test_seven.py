@@ -161,7 +161,7 @@ def test_each_feature_set_has_results_of_its_own(lab: Lab, runs: Path) -> None:
     assert set(of_sage) == set(SETS)
     assert len({record["dataset"]["sha256"] for record in of_sage.values()}) == 2
     assert {r["dataset"]["features"] for r in done if r["method"]["name"] == "label_propagation"} == {SETS[0]}
-    rows = lab.call("results", "ls", "--runs", runs, "--json").json()
+    rows = lab.call("results", "ls", "--runs", runs, "--json").json()["results"]
     rows = [row for row in rows if row["task"] == "node_classification/toys@1" and row["method"] == "sage"]
     assert {row["features"] for row in rows} == set(SETS)
 

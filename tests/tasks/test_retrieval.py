@@ -149,6 +149,7 @@ def test_ranks_are_stored_and_read_again(tmp_path) -> None:  # type: ignore[no-u
         (lambda e: e.pop("image"), "embeddings have the sides ['text']; expected ['image', 'text']"),
         (lambda e: e.update(image=e["image"][:-1]), "float32 of shape [200, d]"),
         (lambda e: e.update(image=e["image"].astype(np.float64)), "found float64"),
+        (lambda e: e.update(image=torch.from_numpy(e["image"])), "must be a numpy array, found Tensor"),
         (lambda e: e.update(image=e["image"][:, :3]), "widths {'text': 200, 'image': 3}"),
         (lambda e: e["image"].__setitem__((7, 0), np.nan), "NaN or infinity in 1 rows, the first 7"),
         (lambda e: e["text"].__setitem__((2, 1), np.inf), "'text'"),

@@ -18,11 +18,12 @@ from torch.nn import functional
 from magbench.errors import MethodError
 from magbench.metrics.ranking import count_above_equal, mrr
 from magbench.nn.contrastive import info_nce
+from magbench.registry import Registry
 from magbench.regularizers import DAGR, OptiMAG
 from magbench.regularizers.base import Context, Regularizer
-from magbench.specs import Sampling
 from magbench.tasks.views import RetrievalView
 from magbench.train import retrieval
+from magbench.train.compose import compose
 from magbench.train.method import EncoderMethod
 from magbench.train.retrieval import RetrievalObjective, pair_mrr
 from magbench.train.towers import Embedded, PureNetwork, RetrievalNetwork, RetrievalNetworkOptions
@@ -161,10 +162,11 @@ def test_many_pairs_are_compared_in_parts(view: RetrievalView, monkeypatch) -> N
     assert as_bytes(fitted(view), view) == as_bytes(fitted(view), view)
 
 
-def test_sampled_neighbours_are_refused(view: RetrievalView) -> None:
-    training = short_training().model_copy(update={"sampling": Sampling(batch_size=8, fanout=2)})
-    with pytest.raises(MethodError, match=r"sampled neighbours is not supported.*standard@1"):
-        EncoderMethod(SAGE, training, (), RetrievalObjective(), hidden=16).fit(view, seed=0)
+@pytest.mark.parametrize("name", ["sage", "ridge"])
+def test_sampled_neighbours_are_refused_when_a_run_is_planned(name: str) -> None:
+    registry = Registry.default()
+    with pytest.raises(MethodError, match=r"samples neighbours\. Use --protocol standard@1"):
+        compose(name, registry, registry.protocol("sampled@1"), "retrieval")
 
 
 class OwnOptions(RetrievalNetworkOptions):
