@@ -35,7 +35,7 @@ class LinkHeuristic(Method):
         self.prepare(view)
         candidates = np.concatenate([view.val[1].numpy()[:, None], view.val_negatives.numpy()], axis=1)
         scores = self._scores(view.val[0], candidates, view.num_nodes)
-        self.outcome.value = mrr(*count_above_equal(scores, np.zeros(len(scores))))
+        self.outcome.value = mrr(*count_above_equal(scores, np.zeros(len(scores), dtype=np.int64)))
         self.outcome.params = 0
 
     def predict(self, view: LinkPredictionView) -> LinkPrediction:

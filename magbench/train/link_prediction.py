@@ -86,7 +86,7 @@ class LinkPredictionObjective(EncoderObjective[LinkPredictionView]):
         device = encoded.h.device
         candidates = torch.cat([view.val[1:].t().int(), view.val_negatives], dim=1).to(device)
         scores = decoder.rank_scores(decoder.embed(encoded.h), view.val[0].to(device), candidates).cpu()
-        return mrr(*count_above_equal(scores.numpy(), np.zeros(len(scores))))
+        return mrr(*count_above_equal(scores.numpy(), np.zeros(len(scores), dtype=np.int64)))
 
     def predict(self, network: Network, encoded: Encoded, view: LinkPredictionView) -> LinkPrediction:
         decoder = cast(Decoder, network.head)
