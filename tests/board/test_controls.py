@@ -136,3 +136,11 @@ def test_a_method_without_controls_says_so(retrieval: list[ReportCell]) -> None:
     assert found.rows[0].gain is None
     text = Outline(render(plain, title="x")).text
     assert "not run" in text and "No method has both controls" in text
+
+
+def test_controls_of_another_feature_set_stand_apart(retrieval: list[ReportCell]) -> None:
+    other = [replace(cell, features="t5", scores={"recall@1": 0.9}, items=[0.9] * ITEMS) for cell in retrieval]
+    own, beside, _ = split_cells([*retrieval, *other])
+    section = [cell for cell in own if cell.features == "clip"]
+    alone = split_cells(retrieval)
+    assert controls_of(section, beside) == controls_of(*alone[:2])

@@ -8,6 +8,7 @@ import pytest
 from magbench.board.cells import scores_frame
 from magbench.board.report import ReportCell
 from magbench.board.view import Label, label_of, sections
+from magbench.stats.intervals import sign_flip
 from magbench.stats.paired import against_hosts, summarise
 
 RATIO = 1 / 3
@@ -37,6 +38,22 @@ def test_regularised_methods_are_compared_with_their_host(cells: list[ReportCell
             assert (versus.p_holm, versus.difference) == tuple(expected.loc[method, ["p_holm", "difference"]])
     least, most = section.detectable or (0, 0)
     assert 0 < least <= most
+
+
+def test_a_fixed_split_is_compared_over_its_items(cell) -> None:
+    """By the sign flips of the item scores, not by the seeds, which all have the same here."""
+    rng = np.random.default_rng(1)
+    items = {method: rng.random(60) for method in ("a", "a+x")}
+    cells = [
+        cell(method, seed, items=values.tolist(), scores={"accuracy": float(values.mean())})
+        for method, values in items.items()
+        for seed in range(3)
+    ]
+    (section,) = sections(cells, test_train_ratio=RATIO)
+    (versus,) = [row.versus for row in section.rows if row.versus]
+    expected = sign_flip(items["a+x"] - items["a"], rng=np.random.default_rng(0))
+    assert section.fixed
+    assert (versus.p, versus.low, versus.high) == pytest.approx((expected.p, expected.low, expected.high))
 
 
 def test_a_missing_host_and_a_failed_seed_are_noted(cell) -> None:
