@@ -144,7 +144,7 @@ def table_rows(cells: Sequence[Cell], metric: str | None) -> list[dict[str, Any]
 def _interval(row: dict[str, Any]) -> str:
     if row["n_seeds"] < 2:
         return ""
-    return "same for each seed" if row["std"] == 0 else f"[{row['low']:.4f}, {row['high']:.4f}]"
+    return "same for each seed" if row["std"] < 1e-12 else f"[{row['low']:.4f}, {row['high']:.4f}]"
 
 
 def _retrieval(group: Sequence[Cell], row: dict[str, Any]) -> dict[str, Any]:
