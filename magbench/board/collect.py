@@ -17,6 +17,7 @@ from magbench.board.study_page import write_studies
 from magbench.data.load import load_dataset
 from magbench.data.mag import MAG
 from magbench.errors import MagbenchError
+from magbench.method_string import split_host
 from magbench.metrics.ranking import recalls
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell, question_of
@@ -85,7 +86,7 @@ def _report_cell(cell: StoredCell, registry: Registry, graph: Graphs | None) -> 
         scores={score.metric: score.value for score in record.overall},
         n_test=record.scores[0].n if record.scores else 0,
         history=cell.history(),
-        telemetry=_telemetry(record.telemetry),
+        telemetry=_telemetry(record),
         keys={"key": record.key, "data": record.dataset.sha256 or "", "source": record.method.source.sha256},
         cost=record.cost.model_dump(),
         params=record.method.params,
@@ -117,11 +118,12 @@ def _recall(cell: StoredCell) -> dict[int, float]:
     return {} if scored is None else {k: float(scored.items(partial(recalls, k=k)).mean()) for k in RECALL_AT}
 
 
-def _telemetry(measured: Mapping[str, float]) -> dict[str, float]:
-    """The means over modalities, without the regulariser's name where there is only one."""
-    means = {name: value for name, value in measured.items() if name.count(".") == 1}
+def _telemetry(record: Record) -> dict[str, float]:
+    """The means over modalities, without the name before the dot where that is one regulariser's for all."""
+    means = {name: value for name, value in record.telemetry.items() if name.count(".") == 1}
     owners = {name.partition(".")[0] for name in means}
-    return {name.partition(".")[2] if len(owners) == 1 else name: value for name, value in means.items()}
+    alone = len(owners) == 1 and bool(split_host(record.method.name)[1])
+    return {name.partition(".")[2] if alone else name: value for name, value in means.items()}
 
 
 def _steps(measured: Mapping[str, float]) -> dict[str, dict[int, float]]:
