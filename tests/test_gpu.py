@@ -6,18 +6,37 @@ from typing import Any
 
 import pytest
 import torch
+from goma_cases import coupled, unit_rows
 from magbench.baselines.sage import SAGE
 from otcases import make_case
-from small import short_training, small_link_task, small_mag, small_task
+from small import short_training, small_link_task, small_mag, small_retrieval_view, small_task
 
 from magbench.graph.ppr import ppr
+from magbench.metrics.exact import rank_counts
+from magbench.metrics.topk import top_k
+from magbench.nn.goma import GOMA
 from magbench.ot import CosineFactors, modality_cost, ufgw
 from magbench.ot.pullback import structure_loss
+from magbench.registry import Registry
 from magbench.regularizers.base import Context
 from magbench.regularizers.optimag import OptiMAG
-from magbench.specs import Sampling
+from magbench.specs import Protocol, Sampling
+from magbench.tasks.views import TaskView
+from magbench.train.compose import compose
 from magbench.train.link_prediction import LinkPredictionObjective
 from magbench.train.method import EncoderMethod
+
+REGISTRY = Registry.default()
+KINDS = {name: entry.spec.kind for name, entry in REGISTRY.methods.items()}
+ENCODERS = [name for name, kind in KINDS.items() if kind == "encoder"]
+TRAINED = [*ENCODERS, *(f"sage+{name}" for name, kind in KINDS.items() if kind == "regularizer")]
+NETWORKS = [
+    "goma[dropout=0]",
+    "goma[dropout=0,readout=limit]",
+    "goma[dropout=0,operator=learned]",
+    "goma[dropout=0,map=trained,auxiliary=0.5,entropy=0.01]",
+    "linear_infonce[dropout=0]",
+]
 
 pytestmark = [
     pytest.mark.gpu,
@@ -58,7 +77,7 @@ def test_closed_form_gradient() -> None:
     case = make_case(80)
     gradients = []
     for device in ("cpu", "cuda"):
-        state = z.to(device).requires_grad_()
+        state = z.clone().to(device).requires_grad_()
         plan = case.M.to(device) / case.M.sum().to(device)
         structure_loss(state, modality_cost(state.detach()), case.Cy.to(device), plan).backward()
         assert state.grad is not None
@@ -74,7 +93,7 @@ def test_optimag_step(options: dict[str, Any]) -> None:
     states = {m: torch.randn(300, 16, generator=generator) for m in ("text", "image")}
     found = []
     for device in ("cpu", "cuda"):
-        z = {m: state.to(device).requires_grad_() for m, state in states.items()}
+        z = {m: state.clone().to(device).requires_grad_() for m, state in states.items()}
         context = Context(
             z=z,
             h=None,
@@ -120,3 +139,91 @@ def test_training(family: str, sampled: bool, monkeypatch: pytest.MonkeyPatch) -
         assert len(method.predict(view).scores) == len(view.test)
         values.append(method.outcome.value)
     assert values[0] == pytest.approx(values[1], abs=0.1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("tied", [False, True])
+def test_ranks_are_the_same_integers(tied: bool, dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(0)
+    queries, gallery = (torch.randn(rows, 64, generator=generator, dtype=dtype) for rows in (3_000, 10_000))
+    if tied:
+        queries, gallery = queries.round(), gallery.round()
+        gallery[5_000:] = gallery[:5_000]
+    positive = torch.randint(0, 10_000, (3_000,), generator=generator)
+    here = rank_counts(queries, gallery, positive)
+    there = rank_counts(queries.cuda(), gallery.cuda(), positive.cuda())
+    assert all(part.is_cuda for part in there)
+    assert all(torch.equal(mine.cpu(), other) for mine, other in zip(there, here, strict=True))
+    scores, ids = top_k(queries, gallery, 10)
+    scores_there, ids_there = top_k(queries.cuda(), gallery.cuda(), 10)
+    assert torch.equal(ids_there.cpu(), ids)
+    assert torch.equal(scores_there.cpu(), scores)
+
+
+@pytest.mark.parametrize("readout", ["node", "global", "limit", "fixed:2"])
+@pytest.mark.parametrize("operator", ["uniform", "cosine", "learned"])
+def test_goma_and_its_gradients(operator: str, readout: str) -> None:
+    graph, e = coupled(), unit_rows(60, 8)
+    found = []
+    for device in ("cpu", "cuda"):
+        torch.manual_seed(0)
+        model = GOMA(8, steps=3, operator=operator, readout=readout).double().to(device)
+        sides = [part.to(device).requires_grad_() for part in (e[:30].clone(), e[30:].clone())]
+        out = model(sides, graph.to(device))
+        sum((rows[:, 0] ** 2).sum() for rows in out.embeddings).backward()
+        gradients = [part.grad for part in (*sides, *model.parameters()) if part.grad is not None]
+        found.append([part.cpu() for part in (*(rows.detach() for rows in out.embeddings), *gradients)])
+    assert len(found[0]) == len(found[1])
+    for mine, other in zip(*found, strict=True):
+        torch.testing.assert_close(mine, other, rtol=1e-9, atol=1e-12)
+
+
+def _alike(here: torch.Tensor, there: torch.Tensor) -> float:
+    """The correlation of two outputs."""
+    return float(torch.corrcoef(torch.stack([here, there]))[0, 1])
+
+
+def _outputs(name: str, family: str, view: TaskView, device: str, monkeypatch: pytest.MonkeyPatch) -> torch.Tensor:
+    monkeypatch.setenv("MAGBENCH_DEVICE", device)
+    training = short_training(5).model_copy(update={"dropout": 0.0, "validate_every": 5})  # the last state counts
+    protocol = Protocol(name="s", version=1, title="", ranked=False, seeds=(0,), training=training)
+    method = compose(name, REGISTRY, protocol, family).build()
+    method.fit(view, seed=0)
+    assert next(method.network.parameters()).device.type == device
+    found = method.predict(view)
+    rows = found.embeddings.values() if family == "retrieval" else [found.scores]
+    return torch.cat([torch.from_numpy(part).flatten() for part in rows])
+
+
+@pytest.mark.parametrize("family", ["node_classification", "link_prediction", "retrieval"])
+@pytest.mark.parametrize("name", TRAINED)
+def test_without_dropout_a_whole_graph_learns_the_same(
+    name: str, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = {"node_classification": small_task, "link_prediction": small_link_task}
+    view = tasks[family]().view(small_mag(), 0) if family in tasks else small_retrieval_view()
+    here, there = (_outputs(name, family, view, device, monkeypatch) for device in ("cpu", "cuda"))
+    assert _alike(here, there) > 0.999
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_of_retrieval_learn_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    view = small_retrieval_view()
+    here, there = (_outputs(name, "retrieval", view, device, monkeypatch) for device in ("cpu", "cuda"))
+    assert _alike(here, there) > 0.999
+
+
+@pytest.mark.parametrize("family", ["node_classification", "link_prediction"])
+@pytest.mark.parametrize("name", TRAINED)
+def test_every_method_learns_from_samples(name: str, family: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """bfloat16 products and dropout are others there, so only what was learnt can be compared."""
+    view = (small_task() if family == "node_classification" else small_link_task()).view(small_mag(), 0)
+    training = short_training(12).model_copy(update={"sampling": Sampling(batch_size=40, fanout=4)})
+    protocol = Protocol(name="s", version=1, title="", ranked=False, seeds=(0,), training=training)
+    values = []
+    for device in ("cpu", "cuda"):
+        monkeypatch.setenv("MAGBENCH_DEVICE", device)
+        method = compose(name, REGISTRY, protocol, family).build()
+        method.fit(view, seed=0)
+        values.append(method.outcome.value)
+    assert values[0] == pytest.approx(values[1], abs=0.12)

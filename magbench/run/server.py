@@ -1,7 +1,8 @@
 """The fork server: a process that has torch and PyG loaded, from which every cell's process is forked.
 
 Loading takes it seconds, and as long the caller, who loads them to plan. Nothing heavy is imported here, so that it can
-be started first and both load at once.
+be started first and both load at once. Where cells may train on a GPU nothing is loaded beforehand: CUDA cannot be used
+in a process that was forked after anything had asked the driver for its devices, and imports do ask.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from contextlib import contextmanager
 from typing import Any
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_DRIVERS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+"""What CUDA on Linux, CUDA on WSL and ROCm talk to."""
 _ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": str(1 << 25),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
@@ -26,12 +29,19 @@ system at once, so that each of its pages is fetched anew. What the user has set
 def start_server() -> Any:
     """The context whose processes are forked from the server; started at the first call."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["__main__", "magbench.run.worker"])
+    context.set_forkserver_preload([] if _gpu_wanted() else ["__main__", "magbench.run.worker"])
     with _environment(), _no_interrupt():
         from multiprocessing import forkserver
 
         forkserver.ensure_running()
     return context
+
+
+def _gpu_wanted() -> bool:
+    """Whether a cell may take a GPU, told without torch: its driver is there, and no variable keeps cells off it."""
+    if os.environ.get("MAGBENCH_DEVICE", "").startswith("cpu") or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
+        return False
+    return any(map(os.path.exists, _DRIVERS))
 
 
 @contextmanager
