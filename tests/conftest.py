@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from lab import Lab, stop_server
+
+os.environ["MAGBENCH_DEVICE"] = "cpu"  # what tests compare to the byte; those of test_gpu.py name their device
 
 
 @pytest.fixture(scope="session")

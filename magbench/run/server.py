@@ -1,8 +1,9 @@
 """The fork server: a process that has torch and PyG loaded, from which every cell's process is forked.
 
 Loading takes it seconds, and as long the caller, who loads them to plan. Nothing heavy is imported here, so that it can
-be started first and both load at once. Where cells may train on a GPU nothing is loaded beforehand: CUDA cannot be used
-in a process that was forked after anything had asked the driver for its devices, and imports do ask.
+be started first and both load at once. Where cells may train on a GPU nothing is loaded beforehand: CUDA fails in a
+process that was forked after its driver had been asked for devices, and importing torch_geometric asks (2.8, an H100;
+``PYTORCH_NVML_BASED_CUDA_CHECK`` does not help).
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from magbench.errors import MethodError
 from magbench.regularizers.base import Context, Regularizer, calibrated_weight
 from magbench.specs import Training
-from magbench.train.device import mixed_precision
+from magbench.train.device import choose_device, mixed_precision
 from magbench.train.objective import Objective
 
 
@@ -75,10 +75,10 @@ def train(
     regularizers: Sequence[Regularizer],
     seed: int,
 ) -> Outcome:
-    """Train ``network``, on the device it lies on, for ``objective`` and load its best checkpoint.
+    """Train ``network`` for ``objective``, on the device of :func:`choose_device`, and load its best checkpoint.
 
     Args:
-        network: what the objective's ``build`` gave; trained in place.
+        network: what the objective's ``build`` gave; moved and trained in place.
         objective: batches, loss and validation value.
         view: what may be seen.
         training: constants of the loop.
@@ -90,6 +90,7 @@ def train(
 
     A network without anything to train is evaluated once.
     """
+    network.to(choose_device())
     if not any(parameter.requires_grad for parameter in network.parameters()):
         _refuse(regularizers)
         return _untrained(network, objective, view, training)

@@ -16,7 +16,6 @@ from magbench.nn.encoder import Encoder
 from magbench.options import Options, parse_options
 from magbench.regularizers.base import Regularizer
 from magbench.specs import Training
-from magbench.train.device import choose_device
 from magbench.train.loop import Outcome, train
 from magbench.train.node_classification import NodeClassificationObjective
 from magbench.train.objective import Objective
@@ -78,8 +77,7 @@ class EncoderMethod(Method):
         """Train, keep the checkpoint best on validation; the global RNG stays as it was."""
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            network = self.objective.build(self.encoder_class, self.encoder_options, view, self.training, seed)
-            self.network = network.to(choose_device())
+            self.network = self.objective.build(self.encoder_class, self.encoder_options, view, self.training, seed)
             self.outcome = train(self.network, self.objective, view, self.training, self.regularizers, seed)
 
     @torch.no_grad()
