@@ -38,7 +38,7 @@ class Part:
         return hash(str(self))
 
     def __str__(self) -> str:
-        settings = ",".join(f"{key}={_literal(self.options[key])}" for key in sorted(self.options))
+        settings = ",".join(f"{key}={literal(self.options[key])}" for key in sorted(self.options))
         return f"{self.name}[{settings}]" if settings else self.name
 
 
@@ -133,7 +133,7 @@ def _blank(quoted: re.Match[str]) -> str:
     return before + "_" * (len(quoted[0]) - len(before))
 
 
-def _literal(value: Any) -> str:
+def literal(value: Any) -> str:
     """``value`` as text that :func:`parse_literal` reads back; a whole float is written as an integer."""
     if isinstance(value, str):
         return value if _is_bare_word(value) else _quoted(value)
@@ -153,7 +153,7 @@ def _literal(value: Any) -> str:
 
 def _literal_item(value: Any) -> str:
     """An entry of a list, where TOML knows no bare words."""
-    return _quoted(value) if isinstance(value, str) else _literal(value)
+    return _quoted(value) if isinstance(value, str) else literal(value)
 
 
 def _is_bare_word(value: str) -> bool:

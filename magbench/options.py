@@ -8,9 +8,10 @@ A class declares them as a nested pydantic model ``Options``; a value that is no
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -20,7 +21,7 @@ from magbench.errors import OptionError
 class Options(BaseModel):
     """Base of every options model: frozen, closed, and without NaN or infinity unless a field allows them."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 OptionsT = TypeVar("OptionsT", bound=BaseModel)
@@ -92,6 +93,43 @@ def is_literal(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return all(map(is_literal, value))
     return isinstance(value, bool | int | float | str)
+
+
+_BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+
+
+def allowed(annotation: Any, constraints: Sequence[Any] = ()) -> str:
+    """What an option takes, in words.
+
+    Args:
+        annotation: its type.
+        constraints: what holds its bounds: the metadata of its field.
+
+    >>> allowed(Literal["auto"] | int), allowed(tuple[float, ...]), allowed(bool)
+    ('auto or int', 'list of float', 'true or false')
+    """
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return allowed(
+            inner[0], [*constraints, *(part for field in inner[1:] for part in getattr(field, "metadata", ()))]
+        )
+    if origin in (Union, UnionType):
+        return " or ".join(allowed(part, constraints) for part in inner)
+    if origin is Literal:
+        return " or ".join(map(str, inner))
+    if origin in (tuple, list):
+        return f"list of {allowed(inner[0])}"
+    if annotation is bool:
+        return "true or false"
+    if annotation is NoneType:
+        return "none"
+    bounds = [
+        f" {sign} {getattr(part, key):g}"
+        for part in constraints
+        for key, sign in _BOUNDS.items()
+        if getattr(part, key, None) is not None
+    ]
+    return str(annotation.__name__) + ",".join(bounds)
 
 
 def _is_alone(text: str) -> bool:

@@ -24,7 +24,7 @@ Features = Annotated[list[str] | None, typer.Option("--features", help="Feature 
 @app.command("ls")
 def ls(json: Json = False) -> None:
     """List the data sets."""
-    list_kind(Kind.DATASETS, json)
+    list_kind(Kind.DATASETS, json=json)
 
 
 @app.command()

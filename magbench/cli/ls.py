@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from magbench.registry import Registry
 
 
@@ -23,23 +26,82 @@ class Kind(StrEnum):
 
 def ls(
     kind: Annotated[Kind | None, typer.Argument(help="Only this kind; default: everything.")] = None,
+    name: Annotated[str | None, typer.Argument(help="The options of this method, or of this task.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List tasks, methods, data sets, protocols and suites.
+    """List tasks, methods, data sets, protocols and suites, or the options of a method or a task.
 
-    Examples: `magbench ls`, `magbench ls methods --json`.
+    Examples: `magbench ls`, `magbench ls methods --json`, `magbench ls methods goma`, `magbench ls tasks ret/emoji`.
     """
     from magbench.cli.output import print_json, print_table
     from magbench.registry import Registry
 
     registry = Registry.default()
-    kinds = [kind] if kind else list(Kind)
-    tables = {item.value: _rows(registry, item) for item in kinds}
+    if name is not None:
+        tables = _options(registry, kind, name)
+    else:
+        tables = {item.value: _rows(registry, item) for item in ([kind] if kind else Kind)}
     if json:
         print_json(tables)
         return
-    for name, rows in tables.items():
-        print_table(rows, {key: key for key in rows[0]} if rows else {}, name)
+    for title, rows in tables.items():
+        if rows:
+            print_table(rows, {key: key for key in rows[0]}, title)
+        else:
+            print(f"{title}: none")
+
+
+def _options(registry: Registry, kind: Kind | None, name: str) -> dict[str, list[dict[str, Any]]]:
+    """Title → options, by name: of a method in each family that it does, or of a task."""
+    from magbench.errors import OptionError
+
+    if kind is Kind.METHODS:
+        return _method_options(registry, name)
+    if kind is Kind.TASKS:
+        task = registry.task(name)
+        table = registry.options.get(task.family, {})
+        rows = [
+            {"option": key, "in force": getattr(task.split, key) or "none", "allowed": " or ".join(values)}
+            for key, values in table.items()
+        ]
+        return {f"{task.versioned_id}, as {name.partition('[')[0]}[option=value]": rows}
+    raise OptionError(f"magbench ls {kind}: {name!r} is one too many; only methods and tasks have options.")
+
+
+def _method_options(registry: Registry, name: str) -> dict[str, list[dict[str, Any]]]:
+    from magbench.run.request import resolve_methods
+    from magbench.train.compose import options_of
+
+    ((string,), _), protocol, found = resolve_methods([name], registry), registry.protocol("standard"), {}
+    for part in string.parts:
+        entry, tables = registry.method(part.name), {}
+        for alias, family in registry.aliases.items():
+            if entry.spec.does(family):
+                tables[alias] = _in_force(options_of(entry, protocol, family, part.options))
+        for rows in tables.values():
+            families = ", ".join(alias for alias, other in tables.items() if other == rows)
+            found[f"{part.name} in {families} ({protocol.id})"] = rows
+    return found
+
+
+def _in_force(options: BaseModel) -> list[dict[str, Any]]:
+    from magbench.method_string import literal
+    from magbench.options import allowed
+
+    return [
+        {
+            "option": name,
+            "in force": "none" if (value := getattr(options, name)) is None else literal(value),
+            "allowed": allowed(field.annotation, field.metadata),
+            "what": _plain(field.description or ""),
+        }
+        for name, field in type(options).model_fields.items()
+    ]
+
+
+def _plain(text: str) -> str:
+    """A docstring without its markup, in one line."""
+    return " ".join(re.sub(r":\w+:`|`", "", text).split())
 
 
 def _rows(registry: Registry, kind: Kind) -> list[dict[str, Any]]:

@@ -25,9 +25,13 @@ class EncoderOptions(Options):
     """Options every encoder has; the defaults are those of ``standard@1``."""
 
     hidden: int = Field(256, ge=1)
+    """Width of the states."""
     layers: int = Field(2, ge=1)
+    """Number of layers."""
     dropout: float = Field(0.5, ge=0, lt=1)
+    """Share of the inputs of a layer that training sets to zero."""
     lr: float = Field(3e-3, gt=0)
+    """Learning rate of AdamW."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,6 +36,7 @@ class DAGROptions(RegularizerOptions):
     """Options of :class:`DAGR`; the common ``lam`` multiplies the whole loss."""
 
     warmup: int = Field(default=10, ge=0)
+    """Epochs trained without the regulariser."""
     lam_d: float = Field(default=0.05, ge=0)
     """Weight of dispersion (weighting="fixed")."""
     lam_a: float = Field(default=0.1, ge=0)

@@ -43,6 +43,7 @@ class OptiMAGOptions(AlignmentOptions):
     """Options of the transport problem and its solver."""
 
     lam: float = Field(default=0.1, ge=0)
+    """Weight of the loss."""
     anchor: Literal["soft_graph", "identity", "cross", "none"] = "soft_graph"
     """Prior M on the plan, see :func:`magbench.ot.anchor_cost`."""
     tau: float = Field(default=0.5, gt=0)

@@ -64,7 +64,7 @@ def make_request(
     parts = _parts(chosen, [registry.task(name).id for name in tasks], methods, registry)
     _check_features(features, parts, registry)
     texts = list(dict.fromkeys(text for part in parts for text in part.methods))
-    strings, paths = _resolve_methods(texts, registry)
+    strings, paths = resolve_methods(texts, registry)
     strings = apply_assignments(strings, [parse_assignment(option) for option in options])
     resolved = dict(zip(texts, strings, strict=True))
     if seeds is None and chosen and chosen.seeds:
@@ -111,7 +111,7 @@ def _check_features(features: Sequence[str], parts: Sequence[Part], registry: Re
             raise UnknownNameError("feature set", name, known, f"Data sets: {ids}.")
 
 
-def _resolve_methods(texts: Sequence[str], registry: Registry) -> tuple[list[MethodString], list[str]]:
+def resolve_methods(texts: Sequence[str], registry: Registry) -> tuple[list[MethodString], list[str]]:
     """Parse method strings; a component that is a path is registered and replaced by its name."""
     strings, paths = [], []
     for text in texts:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isinf
 from typing import Any
 
+from pydantic import BaseModel
+
 from magbench.errors import MethodError, UnknownNameError
-from magbench.method_string import MethodString, Part, parse_method
+from magbench.method_string import MethodString, parse_method
 from magbench.nn.encoder import Encoder
 from magbench.options import parse_options
 from magbench.registry import MethodEntry, Registry
@@ -95,7 +97,7 @@ def compose(
             " Use --protocol standard@1."
         )
     pairs = zip(entries, string.parts, strict=True)
-    options = [_options(entry, part, protocol.training, objective) for entry, part in pairs]
+    options = [options_of(entry, protocol, family, part.options).model_dump() for entry, part in pairs]
     trained = entries[0].spec.kind in TRAINED
     own = {name: options[0].pop(name) for name in objective.Options.model_fields if trained}
     return Composition(string, entries, protocol.training, tuple(options), objective(**own))
@@ -143,10 +145,17 @@ def _check_family(string: MethodString, entries: Sequence[MethodEntry], family: 
             )
 
 
-def _options(entry: MethodEntry, part: Part, training: Training, objective: type[Objective[Any]]) -> dict[str, Any]:
-    """Protocol constants < the family's < the method's defaults < what the user gave, validated; the objective's own
-    options with the host's."""
-    cls, kind = entry.load(), entry.spec.kind
+def options_of(
+    entry: MethodEntry, protocol: Protocol, family: str, given: Mapping[str, Any] | None = None
+) -> BaseModel:
+    """What a component's options are in a family: protocol constants < the family's < the method's defaults <
+    ``given``, validated; the objective's own options with the host's.
+
+    Raises:
+        OptionError: an option is unknown or out of range.
+        MethodError: the class cannot be loaded, or is of another kind.
+    """
+    cls, kind, objective = entry.load(), entry.spec.kind, OBJECTIVES[family]
     bases: dict[str, type[Encoder | RetrievalNetwork | Method | Regularizer]] = {
         "encoder": Encoder, "network": RetrievalNetwork, "method": Method, "regularizer": Regularizer,
     }  # fmt: skip
@@ -156,13 +165,13 @@ def _options(entry: MethodEntry, part: Part, training: Training, objective: type
             f"Method {entry.spec.name!r}: {cls.__name__} is registered with kind {kind!r} but is no {base.__name__}."
         )
     trained = kind in TRAINED
-    constants = {**{name: getattr(training, name) for name in _SHARED}, **objective.defaults}
+    constants = {**{name: getattr(protocol.training, name) for name in _SHARED}, **objective.defaults}
     shared = {name: constants[name] for name in _SHARED if trained and name in cls.Options.model_fields}
-    values = {**shared, **entry.spec.defaults, **part.options}
+    values = {**shared, **entry.spec.defaults, **(given or {})}
     model = cls.Options
     if trained and objective.Options.model_fields:
         model = type("Options", (objective.Options, model), {})
-    return parse_options(model, values, entry.spec.name).model_dump()
+    return parse_options(model, values, entry.spec.name)
 
 
 def _plain(options: dict[str, Any]) -> dict[str, Any]:

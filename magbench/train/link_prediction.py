@@ -32,6 +32,7 @@ class LinkPredictionOptions(Options):
     """What an encoder can be told beside its own options."""
 
     decoder: Literal["hadamard_mlp", "dot"] = "hadamard_mlp"
+    """How the states of a pair become its score."""
     target_share: float = Field(0.2, gt=0, lt=1)
     """Share of the training edges that one step predicts."""
 

@@ -36,6 +36,7 @@ class RetrievalOptions(Options):
     """What an encoder or a network can be told beside its own options."""
 
     temperature: float = Field(0.07, gt=0)
+    """What the inner products of InfoNCE are divided by."""
 
 
 @dataclass(frozen=True, eq=False)

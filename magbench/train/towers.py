@@ -57,6 +57,7 @@ class RetrievalNetworkOptions(Options):
     protocol's constants."""
 
     lr: float = Field(3e-3, gt=0)
+    """Learning rate of AdamW."""
 
 
 class RetrievalNetwork(nn.Module, ABC):

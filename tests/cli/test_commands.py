@@ -25,6 +25,8 @@ from magbench.cli.output import is_live
         ("ls", "datasets"),
         ("ls", "protocols"),
         ("ls", "suites"),
+        ("ls", "methods", "goma[steps=2]"),
+        ("ls", "tasks", "ret/emoji[pool=all]"),
         ("data", "ls"),
         ("data", "card", "toy"),
         ("data", "card", "toy", "--seed", "1", "--html", "OUT/card.html"),
@@ -50,6 +52,38 @@ def test_json_and_nothing_else(arguments: tuple[str, ...], lab: Lab, finished: P
     plain = lab.call(*filled)
     assert plain.code == 0, plain.err
     assert plain.out.strip()
+
+
+def test_options_are_listed_as_they_are_written(lab: Lab, tmp_path: Path) -> None:
+    found = lab.call("ls", "methods", "mlp+optimag[relative_eps=0.9,mu=degree]", "--json").json()
+    assert list(found) == [
+        "mlp in lp (standard@1)",
+        "mlp in nc (standard@1)",
+        "mlp in ret (standard@1)",
+        "optimag in lp, nc, ret (standard@1)",
+    ]
+    in_force = [{row["option"]: row["in force"] for row in rows} for rows in found.values()]
+    assert [table["dropout"] for table in in_force[:3]] == ["0.2", "0.5", "0.5"], "link prediction has its own"
+    given = ("relative_eps", "mu", "tol", "detach_mean")
+    assert [in_force[3][name] for name in given] == ["0.9", "degree", "none", "false"]
+    allowed = {row["option"]: row["allowed"] for row in found["optimag in lp, nc, ret (standard@1)"]}
+    assert allowed["mu"] == "uniform or degree"
+    assert allowed["alpha"] == "float >= 0, <= 1"
+    assert all(row["what"] for row in found["mlp in nc (standard@1)"])
+    method = tmp_path / "mine.py"
+    method.write_text(
+        "from magbench.api import Method, Options, register_method\n\n"
+        "class MyOptions(Options):\n    rounds: int = 3\n    'How often.'\n\n"
+        "@register_method('mine', families=['node_classification'])\n"
+        "class Mine(Method):\n    Options = MyOptions\n"
+        "    def fit(self, view, *, seed): ...\n    def predict(self, view): ...\n"
+    )
+    assert lab.call("ls", "methods", method, "--json").json() == {
+        "mine in nc (standard@1)": [{"option": "rounds", "in force": "3", "allowed": "int", "what": "How often."}]
+    }
+    assert "common_neighbours in lp (standard@1): none" in lab.call("ls", "methods", "common_neighbours").out
+    assert "only methods and tasks have options" in lab.call("ls", "datasets", "emoji").one_message()
+    assert "Did you mean 'goma'" in lab.call("ls", "methods", "gma").one_message()
 
 
 def test_run_prints_json(lab: Lab, tmp_path: Path) -> None:
