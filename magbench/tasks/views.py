@@ -23,7 +23,7 @@ class TaskView:
 
     Attributes:
         task: versioned task id.
-        seed: the seed the split was drawn with.
+        seed: the run's; a split that is not fixed was drawn with it.
         x: modality → float32 [N, d_m]; rows of missing modalities are zero.
         observed: modality → bool [N].
         edge_index: int64 [2, E], both directions.

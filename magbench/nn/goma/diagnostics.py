@@ -69,7 +69,7 @@ def steps(trajectory: Trajectory, pairs: Tensor) -> list[Step]:
 def return_walks(
     values: Tensor, graph: CoupledGraph, alpha: float, num_steps: int, pairs: Tensor
 ) -> Iterator[tuple[float, float]]:
-    """Mean weight of the second half of a pair, and of another pair's, in H(k) of its first half, for k = 0 … K.
+    """Mean weight of a pair's second half in H(k) of its first half, and in that of any other row, for k = 0 … K.
 
     H(k) = P E with the kernel P = alpha sum_{l < k} ((1 - alpha) M)^l + ((1 - alpha) M)^k; the first number is the mean
     diagonal of P's cross block over the pairs, the second the mean of all other entries of their columns.

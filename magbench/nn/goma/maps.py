@@ -23,7 +23,7 @@ class LinearMap(nn.Module):
         dropout: of the features, while training.
 
     Raises:
-        OptionError: a width below 1.
+        OptionError: ``dim`` is below 1.
     """
 
     def __init__(self, in_dims: Sequence[int], dim: int, *, dropout: float = 0.5) -> None:

@@ -26,7 +26,8 @@ class Smoothed:
 
     Attributes:
         embeddings: for each side float [n_p, d] with unit rows; the score of a pair is the inner product.
-        weights: g, float [N, K + 1] or [1, K + 1]; None for the readout ``limit``.
+        weights: g, float [N, K + 1] or [1, K + 1], K being the last step that the readout takes (k of ``fixed:k``);
+            None for ``limit``.
         entropy: the readout's, in [0, 1] (:func:`magbench.nn.goma.readout.entropy`); a penalty may be put on it.
     """
 
@@ -43,7 +44,7 @@ class Run:
         e: E, float [N, d], unit rows.
         values: float [E], the entries of M.
         graph: its rows.
-        states: H(0) … H(K), or H(inf) float [N, d] for the readout ``limit``.
+        states: H(0) … H(K), K being the last step that the readout takes; or H(inf) float [N, d] for ``limit``.
     """
 
     e: Tensor
