@@ -45,8 +45,8 @@ class AlignmentOptions(RegularizerOptions):
     sampler: Literal["rw_subgraph", "bfs", "cluster", "uniform", "task_batch"] = "rw_subgraph"
     """How a batch is drawn, see :func:`magbench.graph.sampling.sample_nodes`."""
     norm: Literal["sym", "rw"] = "sym"
-    """Normalisation of the random walk. The cost is symmetrised, which makes ``rw`` and ``sym`` the same but for floored
-    scores."""
+    """Normalisation of the random walk. The cost is symmetrised, which makes ``rw`` and ``sym`` the same but for
+    floored scores."""
     delta: float = Field(default=1e-6, gt=0, lt=1)
     """Floor under PageRank scores: how far the farthest node is."""
     diag: Literal["zero", "raw"] = "zero"

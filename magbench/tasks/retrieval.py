@@ -55,8 +55,8 @@ class RetrievalTask(Task):
         """What is trained on, asked and offered.
 
         Raises:
-            DataError: fewer than two modalities, too few nodes that have both, or a pool that is smaller than the variant
-                or a metric's k asks for.
+            DataError: fewer than two modalities, too few nodes that have both, or a pool that is smaller than the
+                variant or a metric's k asks for.
         """
         rule: PairSplitSpec = self.rule
         sides = [items.node[items.observed.numpy()] for items in self._items(mag)]
