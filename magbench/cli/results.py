@@ -22,25 +22,49 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command("ls")
 def ls(
     runs: Runs = Path("runs"),
+    task: Annotated[
+        list[str] | None, typer.Option("--task", "-t", help="Only this task and its variants; may be repeated.")
+    ] = None,
     metric: Annotated[str | None, typer.Option(help="Metric shown; default: each task's primary one.")] = None,
     kept: Annotated[bool, typer.Option("--kept", help="Show the kept results of the checkout instead.")] = False,
     json: Json = False,
 ) -> None:
     """Show the table of a runs folder, or of the kept results.
 
-    Example: `magbench results ls --metric macro_f1`.
+    Example: `magbench results ls -t nc/emoji --metric macro_f1`.
     """
     from magbench.cli.output import print_json
     from magbench.results.frame import newest, read_cells
     from magbench.results.keep import kept_cells
 
-    cells = kept_cells() if kept else newest(read_cells(runs))
+    cells: Sequence[Cell] = kept_cells() if kept else newest(read_cells(runs))
+    cells = _of_tasks(cells, task) if task else cells
     if json:
         print_json(as_json(cells, metric))
         return
     if all(cell.record.status != "ok" for cell in cells):
-        print("No finished cell is " + ("kept." if kept else f"in {runs}."), file=sys.stderr)
+        of = f" of {' or '.join(task)}" if task else ""
+        print(f"No finished cell{of} is " + ("kept." if kept else f"in {runs}."), file=sys.stderr)
     show_tables(cells, metric)
+
+
+def _of_tasks(cells: Sequence[Cell], names: Sequence[str]) -> list[Cell]:
+    """The cells of the named tasks and of their variants."""
+    from magbench.registry import Registry
+
+    wanted = {(spec.id, spec.version) for spec in map(Registry.default().task, names)}
+    return [
+        cell
+        for cell in cells
+        if any(
+            (name, cell.record.task.version) in wanted for name in (cell.record.task.id, _whole(cell.record.task.id))
+        )
+    ]
+
+
+def _whole(task: str) -> str:
+    """The task that a variant is one of."""
+    return task.partition("[")[0]
 
 
 @app.command()

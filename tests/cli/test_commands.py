@@ -36,6 +36,7 @@ from magbench.cli.output import is_live
         ("cite", "mlp+optimag", "nc/toy", "toy"),
         ("results", "ls", "--runs", "RUNS"),
         ("results", "ls", "--runs", "RUNS", "--metric", "macro_f1"),
+        ("results", "ls", "--kept", "-t", "ret/tabler"),
         ("results", "keep", "--runs", "RUNS", "--to", "OUT/kept"),
         ("compare", "mlp", "mlp[hidden=8]", "--runs", "RUNS"),
         ("compare", "mlp", "label_propagation", "-t", "nc/toy", "--runs", "RUNS"),
@@ -52,6 +53,16 @@ def test_json_and_nothing_else(arguments: tuple[str, ...], lab: Lab, finished: P
     plain = lab.call(*filled)
     assert plain.code == 0, plain.err
     assert plain.out.strip()
+
+
+def test_results_of_a_task_and_its_variants(lab: Lab, finished: Path) -> None:
+    found = lab.call("results", "ls", "--kept", "-t", "ret/tabler", "--json").json()
+    tasks = {row["task"] for row in found["results"]}
+    assert "retrieval/tabler[control=random]@1" in tasks
+    assert {task.partition("[")[0].partition("@")[0] for task in tasks} == {"retrieval/tabler"}
+    assert found["controls"]
+    assert "No finished cell of nc/emoji is in" in lab.call("results", "ls", "--runs", finished, "-t", "nc/emoji").err
+    assert "Did you mean" in lab.call("results", "ls", "--kept", "-t", "nc/emojy").one_message()
 
 
 def test_options_are_listed_as_they_are_written(lab: Lab, tmp_path: Path) -> None:
