@@ -13,6 +13,7 @@ import typer
 
 if TYPE_CHECKING:
     from magbench.results.items import Cell
+    from magbench.results.record import TaskPart
 
 app = typer.Typer(help="Show finished cells, or keep them in the leaderboard.", no_args_is_help=True)
 Runs = Annotated[Path, typer.Option(help="Folder of results.")]
@@ -53,18 +54,11 @@ def _of_tasks(cells: Sequence[Cell], names: Sequence[str]) -> list[Cell]:
     from magbench.registry import Registry
 
     wanted = {(spec.id, spec.version) for spec in map(Registry.default().task, names)}
-    return [
-        cell
-        for cell in cells
-        if any(
-            (name, cell.record.task.version) in wanted for name in (cell.record.task.id, _whole(cell.record.task.id))
-        )
-    ]
 
+    def asked(task: TaskPart) -> bool:
+        return not wanted.isdisjoint({(task.id, task.version), (task.id.partition("[")[0], task.version)})
 
-def _whole(task: str) -> str:
-    """The task that a variant is one of."""
-    return task.partition("[")[0]
+    return [cell for cell in cells if asked(cell.record.task)]
 
 
 @app.command()
