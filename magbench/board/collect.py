@@ -23,6 +23,7 @@ from magbench.registry import Registry
 from magbench.results.frame import StoredCell, question_of
 from magbench.results.items import item_scores
 from magbench.results.record import Record
+from magbench.results.reported import read_reported
 from magbench.results.study import read_studies
 from magbench.tasks.views import NodePrediction
 
@@ -50,6 +51,7 @@ def write_run_report(cells: Sequence[StoredCell], out: Path, studies: bool = Fal
         out,
         title="magbench report",
         studies=studies,
+        reported=read_reported(registry),
     )
 
 

@@ -20,6 +20,7 @@ from magbench.board.page import policy_hash, source, template_engine, write_page
 from magbench.board.provenance import commands, environment, failures, identities
 from magbench.board.study_charts import LINES_SIZE
 from magbench.board.view import ALPHA, sections
+from magbench.results.reported import Reported
 
 __all__ = ["ReportCell", "Sample", "render", "write_report"]
 
@@ -38,6 +39,7 @@ def write_report(
     citation: str = CITATION,
     reproduce: Sequence[str] | None = None,
     studies: bool = False,
+    reported: Sequence[Reported] = (),
 ) -> Path:
     """Write ``out_dir/index.html`` and return its path; an older page is replaced at once, never half.
 
@@ -49,13 +51,21 @@ def write_report(
         citation: the line to cite.
         reproduce: the commands to print; by default those that make the cells again.
         studies: whether ``studies.html`` lies beside the page, to be linked.
+        reported: what papers report; it stands below the results of its tasks, unranked.
 
     Raises:
         OutputError: if the page cannot be written.
         RecordError: if a score is NaN or a cell stands twice.
     """
-    options = {"test_train_ratio": test_train_ratio, "citation": citation, "reproduce": reproduce, "studies": studies}
-    page = render(cells, title=title, **options)  # type: ignore[arg-type]
+    page = render(
+        cells,
+        title=title,
+        test_train_ratio=test_train_ratio,
+        citation=citation,
+        reproduce=reproduce,
+        studies=studies,
+        reported=reported,
+    )
     return write_page(page, Path(out_dir) / "index.html")
 
 
@@ -67,6 +77,7 @@ def render(
     citation: str = CITATION,
     reproduce: Sequence[str] | None = None,
     studies: bool = False,
+    reported: Sequence[Reported] = (),
 ) -> str:
     """The page as text; the arguments are those of :func:`write_report`."""
     environ = template_engine()
@@ -82,6 +93,7 @@ def render(
         version=__version__,
         sections=tuple(zip(found, (cards(group, share) for group in by_section), strict=True)),
         controls={s.anchor: controls_of(g, beside) for s, g in zip(found, by_section, strict=True)},
+        reported={section.anchor: _reported_of(section.task, reported) for section in found},
         hidden=hidden,
         line_size=LINES_SIZE,
         methods=len({cell.method for cell in cells}),
@@ -102,3 +114,8 @@ def render(
         style_hash=policy_hash(style),
         script_hash=policy_hash(script),
     )
+
+
+def _reported_of(task: str, reported: Sequence[Reported]) -> list[tuple[Reported, float]]:
+    name = task.partition("@")[0]
+    return [(found, found.values[name]) for found in reported if name in found.values]

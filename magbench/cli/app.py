@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -54,22 +55,28 @@ app.command()(cite.cite)
 
 
 def main() -> None:
-    """Entry point: a mistake of the user's gets one message and exit code 2; ``--debug`` shows its traceback."""
+    """Entry point: a mistake of the user's, and a disk or file that fails, get one message; ``--debug`` a traceback.
+
+    Exit codes: 2 for a mistake, 1 for the system's failure, 130 when stopped, 141 when nobody reads the output.
+    """
     output.debug = "--debug" in sys.argv
     sys.argv = [argument for argument in sys.argv if argument != "--debug"]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app()
-    except MagbenchError as error:
-        if output.debug:
-            traceback.print_exc()
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        print("Stopped.", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except (MagbenchError, OSError) as error:
+        if output.debug:
+            traceback.print_exc()
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, MagbenchError) else 1)
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        sys.exit(130)
 
 
 if __name__ == "__main__":

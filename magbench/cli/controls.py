@@ -52,12 +52,12 @@ def _row(row: dict[Any, Any]) -> dict[str, Any]:
     from magbench.stats.controls import CONTROLS, PLAIN
 
     scores = {
-        name: None if isnan(row[name]) else f"{row[name]:.4f}" + _std(row[f"{name}_std"]) for name in (PLAIN, *CONTROLS)
+        name: None if isnan(row[name]) else f"{row[name]:.3f}" + _std(row[f"{name}_std"]) for name in (PLAIN, *CONTROLS)
     }
     gain = None
     if not isnan(row["content_gain"]):
-        interval = "" if isnan(row["content_low"]) else f" [{row['content_low']:+.4f}, {row['content_high']:+.4f}]"
-        gain = f"{row['content_gain']:+.4f}{interval}"
+        interval = "" if isnan(row["content_low"]) else f" [{row['content_low']:+.3f}, {row['content_high']:+.3f}]"
+        gain = f"{row['content_gain']:+.3f}{interval}"
     return {
         "method": row["method"] + (" (coupled)" if row["towers"] == "coupled" else ""),
         "rank": _whole(row["rank"]),
@@ -70,7 +70,7 @@ def _row(row: dict[Any, Any]) -> dict[str, Any]:
 
 
 def _std(value: float) -> str:
-    return "" if isnan(value) else f" ± {value:.4f}"
+    return "" if isnan(value) else f" ± {value:.3f}"
 
 
 def _whole(value: float) -> int | None:
@@ -80,15 +80,20 @@ def _whole(value: float) -> int | None:
 def _columns(rows: Sequence[dict[str, Any]], metric: str) -> dict[str, str]:
     from magbench.stats.controls import CONTROLS, PLAIN
 
-    main = {"no_graph": "no graph", "random": "random features", "share": "its share", "node_disjoint": "node-disjoint"}
-    others = {name: name.replace("_", " ") for name in CONTROLS if name not in main and any(row[name] for row in rows)}
+    main = {
+        "no_graph": "no graph",
+        "random": "random\nfeatures",
+        "share": "its\nshare",
+        "node_disjoint": "node\ndisjoint",
+    }
+    others = {name: name.replace("_", "\n") for name in CONTROLS if name not in main and any(row[name] for row in rows)}
     return {
         "method": "method",
         "rank": "rank",
-        "content_rank": "by content",
+        "content_rank": "by\ncontent",
         PLAIN: metric,
         **main,
         **others,
         "content_gain": "content gain [95 %]",
-        "p": "p (Holm)",
+        "p": "p\n(Holm)",
     }

@@ -14,6 +14,15 @@ debug = False
 """Whether ``--debug`` was given: errors come with their traceback."""
 
 
+PIPE_WIDTH = 160
+"""Columns of a table that no terminal shows; more if COLUMNS says so."""
+
+UNBROKEN = 24
+"""Columns no wider than this are never broken: numbers with their spread or interval."""
+
+LEAST_FOLDED, COLUMN_GAP = 12, 3
+
+
 def print_json(value: Any) -> None:
     """Print ``value`` as JSON; NaN becomes ``null``, for JSON has no NaN."""
     print(json.dumps(_plain(value), indent=1, ensure_ascii=False))
@@ -27,14 +36,17 @@ def print_table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], t
     from rich.text import Text
 
     table = Table(title=Text(title) if title else None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in columns.values():
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(row.get(key))) for key in columns))
     wanted = os.environ.get("COLUMNS", "")
-    width = None if sys.stdout.isatty() else max(160, int(wanted) if wanted.isdecimal() else 0)
+    width = None if sys.stdout.isatty() else max(PIPE_WIDTH, int(wanted) if wanted.isdecimal() else 0)
     colours: Literal["auto"] | None = "auto" if is_live(sys.stdout) else None
-    Console(highlight=False, width=width, color_system=colours).print(table)
+    console = Console(highlight=False, width=width, color_system=colours)
+    cells = [[_cell(row.get(key)) for key in columns] for row in rows]
+    headings = list(columns.values())
+    for heading, whole in zip(headings, _unbroken([headings, *cells], console.width), strict=True):
+        table.add_column(heading, overflow="fold", no_wrap=whole)
+    for row in cells:
+        table.add_row(*map(Text, row))
+    console.print(table)
 
 
 def check_output(path: Path, option: str) -> None:
@@ -66,6 +78,14 @@ def check_output(path: Path, option: str) -> None:
 def is_live(stream: TextIO) -> bool:
     """Whether ``stream`` takes more than plain lines: a terminal, and neither NO_COLOR nor CI set."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and not os.environ.get("CI")
+
+
+def _unbroken(lines: Sequence[Sequence[str]], width: int) -> list[bool]:
+    """Which columns keep their cells whole: the narrow ones, if that leaves room for the others in ``width``."""
+    widths = [max(len(line) for cell in column for line in cell.split("\n")) for column in zip(*lines, strict=True)]
+    narrow = [wide <= UNBROKEN for wide in widths]
+    needed = sum(COLUMN_GAP + (wide if keep else LEAST_FOLDED) for wide, keep in zip(widths, narrow, strict=True))
+    return narrow if needed <= width else [False] * len(narrow)
 
 
 def _cell(value: Any) -> str:

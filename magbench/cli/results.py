@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Show finished cells, or keep them in the leaderboard.", no_args_is_help=True)
 Runs = Annotated[Path, typer.Option(help="Folder of results.")]
+REPORTED = "Reported by papers, not run here, never ranked"
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -47,6 +48,39 @@ def ls(
         of = f" of {' or '.join(task)}" if task else ""
         print(f"No finished cell{of} is " + ("kept." if kept else f"in {runs}."), file=sys.stderr)
     show_tables(cells, metric)
+    _show_reported({cell.record.task.id for cell in cells})
+
+
+@app.command()
+def reported(
+    task: Annotated[list[str] | None, typer.Option("--task", "-t", help="Only this task; may be repeated.")] = None,
+    json: Json = False,
+) -> None:
+    """List numbers quoted from papers, with what their sources leave open; they are never ranked.
+
+    Example: `magbench results reported -t ret/toys`.
+    """
+    from magbench.cli.output import print_json, print_table
+    from magbench.registry import Registry
+    from magbench.results.reported import reported_rows
+
+    registry = Registry.default()
+    rows = reported_rows(registry, {registry.task(name).id for name in task} if task else None)
+    if json:
+        print_json({"reported": rows})
+    elif rows:
+        print_table(rows, {key: key for key in rows[0] if key != "url"}, REPORTED)
+    else:
+        print("No paper's number is quoted" + (f" for {' or '.join(task)}." if task else "."), file=sys.stderr)
+
+
+def _show_reported(tasks: Collection[str]) -> None:
+    from magbench.cli.output import print_table
+    from magbench.registry import Registry
+    from magbench.results.reported import reported_rows
+
+    if rows := reported_rows(Registry.default(), tasks):
+        print_table(rows, {key: key for key in rows[0] if key not in ("source", "url")}, REPORTED)
 
 
 def _of_tasks(cells: Sequence[Cell], names: Sequence[str]) -> list[Cell]:

@@ -5,7 +5,9 @@ A file has one method of one source; ``note`` says what the source leaves open a
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from pydantic import Field, field_validator
 
@@ -14,6 +16,9 @@ from magbench.errors import SpecError
 from magbench.metrics import METRICS
 from magbench.registry import Registry
 from magbench.specs import Spec
+
+ABOUT = {"note", "source", "url"}
+"""What must stand beside a reported number."""
 
 
 class Reported(Spec):
@@ -59,3 +64,27 @@ def read_reported(registry: Registry, folder: Path | None = None) -> list[Report
                 raise SpecError(f"{path}: {task}: {value:g} is no {reported.metric}; expected {low:g} to {high:g}.")
         found.append(reported)
     return found
+
+
+def reported_rows(registry: Registry, tasks: Collection[str] | None = None) -> list[dict[str, Any]]:
+    """What papers report, a row a value: ``task``, ``method``, ``metric``, ``value``, ``note``, ``source``, ``url``.
+
+    Args:
+        registry: knows the tasks that values are of.
+        tasks: unversioned ids of those wanted; all by default.
+
+    Raises:
+        SpecError, UnknownNameError: as :func:`read_reported`.
+    """
+    return [
+        {
+            "task": task,
+            "method": found.method,
+            "metric": found.metric,
+            "value": value,
+            **found.model_dump(include=ABOUT),
+        }
+        for found in read_reported(registry)
+        for task, value in found.values.items()
+        if tasks is None or task in tasks
+    ]

@@ -11,6 +11,7 @@ from lab import Lab
 
 from magbench.board.report import ReportCell, Sample, render, write_report
 from magbench.errors import DataError, OutputError, RecordError
+from magbench.results.reported import Reported
 
 EVIL = "<script>alert(1)</script>"
 
@@ -152,6 +153,17 @@ def test_the_verdict_says_better_or_worse(cell, gain: float, sentence: str) -> N
     cells = [cell("a", seed, scores={"accuracy": 0.5 + seed / 100}) for seed in range(5)]
     cells += [cell("a+x", seed, scores={"accuracy": 0.5 + gain + (seed + seed % 2) / 100}) for seed in range(5)]
     assert sentence in " ".join(Outline(render(cells, title="t")).text.split())
+
+
+def test_reported_numbers_stand_below_their_task_and_are_no_rows(cell) -> None:
+    quoted = Reported(
+        method="GOMA<b>", source="a paper", note="pool not stated", metric="recall@1", values={"retrieval/toys": 0.874}
+    )
+    page = render([cell("mlp", 0, task="retrieval/toys@1"), cell("mlp", 0)], title="t", reported=[quoted])
+    text = " ".join(re.sub("<[^>]*>", "", page).split())
+    quoted_as = "never ranked: GOMA&lt;b&gt;, recall@1 0.874, pool not stated (a paper)."
+    assert text.count(f"Reported by papers, not run here, {quoted_as}") == 1
+    assert "GOMA<b>" not in page and 'data-value="0.874"' not in page
 
 
 def test_protocols_are_never_mixed(cell) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from lab import Lab, cells
 
-from magbench.cli.output import is_live
+from magbench.cli.output import is_live, print_table
 
 
 @pytest.mark.parametrize(
@@ -38,6 +38,8 @@ from magbench.cli.output import is_live
         ("results", "ls", "--runs", "RUNS", "--metric", "macro_f1"),
         ("results", "ls", "--kept", "-t", "ret/tabler"),
         ("results", "keep", "--runs", "RUNS", "--to", "OUT/kept"),
+        ("results", "reported"),
+        ("results", "reported", "-t", "ret/toys"),
         ("compare", "mlp", "mlp[hidden=8]", "--runs", "RUNS"),
         ("compare", "mlp", "label_propagation", "-t", "nc/toy", "--runs", "RUNS"),
         ("report", "--runs", "RUNS", "--out", "OUT/report"),
@@ -63,6 +65,28 @@ def test_results_of_a_task_and_its_variants(lab: Lab, finished: Path) -> None:
     assert found["controls"]
     assert "No finished cell of nc/emoji is in" in lab.call("results", "ls", "--runs", finished, "-t", "nc/emoji").err
     assert "Did you mean" in lab.call("results", "ls", "--kept", "-t", "nc/emojy").one_message()
+
+
+def test_reported_numbers_stand_with_what_their_source_leaves_open(lab: Lab) -> None:
+    assert "pool, encoder and direction not stated" in lab.call("results", "reported", "-t", "ret/toys").out
+    assert "No paper's number is quoted for nc/toy" in lab.call("results", "reported", "-t", "nc/toy").err
+    assert "Did you mean" in lab.call("results", "reported", "-t", "ret/toyz").one_message()
+
+
+@pytest.mark.parametrize("width", [60, 100, 160])
+def test_tables_keep_numbers_whole_where_there_is_room(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("magbench.cli.output.PIPE_WIDTH", width)
+    monkeypatch.delenv("COLUMNS", raising=False)
+    numbers = {f"{n}": "0.542 ± 0.003" for n in range(4)}
+    print_table(
+        [{"method": 3 * "goma[readout=fixed,step=1]", **numbers}], {"method": "method", **{n: n for n in numbers}}
+    )
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= width
+    assert (shown.count("0.542 ± 0.003") == 4) is (width > 60)
+    assert shown.count("0.542") == 4
 
 
 def test_options_are_listed_as_they_are_written(lab: Lab, tmp_path: Path) -> None:
@@ -238,6 +262,17 @@ def test_a_closed_pipe_is_no_error(lab: Lab) -> None:
     )
     assert "Traceback" not in done.stderr
     assert done.returncode in (0, 1, 141)
+
+
+def test_a_terminal_without_unicode_and_a_full_disk(lab: Lab) -> None:
+    command = [sys.executable, "-m", "magbench.cli.app", "ls", "methods"]
+    plain = {**os.environ, **lab.variables, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, env=plain, capture_output=True, text=True)
+    assert done.returncode == 0 and "Adamic?Adar" in done.stdout
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, env=plain, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr.strip() == "Error: [Errno 28] No space left on device"
 
 
 def test_compare_holds_two_tasks_of_one_data_set_apart(lab: Lab) -> None:
