@@ -38,6 +38,12 @@ def parse_options(model: type[OptionsT], values: Mapping[str, Any], owner: str) 
     Raises:
         OptionError: unknown option, wrong type or value out of range.
     """
+    for name, value in values.items():
+        field = model.model_fields.get(name)
+        if isinstance(value, bool) and field is not None and not _takes_booleans(field.annotation):
+            raise OptionError(
+                f"Option {owner}.{name} = {value}: expected {allowed(field.annotation, field.metadata)}, not a boolean."
+            )
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
@@ -130,6 +136,11 @@ def allowed(annotation: Any, constraints: Sequence[Any] = ()) -> str:
         if getattr(part, key, None) is not None
     ]
     return str(annotation.__name__) + ",".join(bounds)
+
+
+def _takes_booleans(annotation: Any) -> bool:
+    """Whether a type allows a boolean as such: pydantic also reads one as the number 0 or 1."""
+    return annotation in (bool, Any) or any(_takes_booleans(part) for part in get_args(annotation))
 
 
 def _is_alone(text: str) -> bool:

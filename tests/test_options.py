@@ -78,6 +78,8 @@ def test_dates_and_tables_are_refused(value: str) -> None:
         ({"depth": 1.5}, ["m.depth = 1.5", "integer"]),
         ({"flag": 7}, ["m.flag = 7", "boolean"]),
         ({"far": -math.inf}, ["m.far = -inf", "greater than 0"]),
+        ({"depth": True}, ["m.depth = True", "int >= 1"]),
+        ({"rate": False}, ["m.rate = False", "float >= 0, < 1"]),
     ],
 )
 def test_refused(values: dict[str, Any], expected: list[str]) -> None:
