@@ -148,7 +148,7 @@ def _check_family(string: MethodString, entries: Sequence[MethodEntry], family: 
 def options_of(
     entry: MethodEntry, protocol: Protocol, family: str, given: Mapping[str, Any] | None = None
 ) -> BaseModel:
-    """What a component's options are in a family: protocol constants < the family's < the method's defaults <
+    """What a component's options are in a family: protocol constants < the family's, for encoders < its own defaults <
     ``given``, validated; the objective's own options with the host's.
 
     Raises:
@@ -165,7 +165,8 @@ def options_of(
             f"Method {entry.spec.name!r}: {cls.__name__} is registered with kind {kind!r} but is no {base.__name__}."
         )
     trained = kind in TRAINED
-    constants = {**{name: getattr(protocol.training, name) for name in _SHARED}, **objective.defaults}
+    of_family = objective.defaults if kind == "encoder" else {}
+    constants = {**{name: getattr(protocol.training, name) for name in _SHARED}, **of_family}
     shared = {name: constants[name] for name in _SHARED if trained and name in cls.Options.model_fields}
     values = {**shared, **entry.spec.defaults, **(given or {})}
     model = cls.Options
