@@ -15,6 +15,12 @@ def number(name: str, value: float, low: float = 0.0, high: float = math.inf, *,
         raise OptionError(f"{name}={value!r} is not allowed; it must be a finite number in {allowed}.")
 
 
+def whole(name: str, value: int, low: int = 0) -> None:
+    """Raise OptionError unless ``value`` is an integer of at least ``low``."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise OptionError(f"{name}={value!r} is not allowed; it must be an integer from {low} up.")
+
+
 def choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
     """Raise OptionError unless ``value`` is one of ``allowed``."""
     if value not in allowed:

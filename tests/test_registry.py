@@ -11,7 +11,9 @@ import pytest
 
 from magbench import registry as module
 from magbench.errors import MethodError, SpecError, UnknownNameError
+from magbench.method_string import parse_method
 from magbench.registry import PluginWarning, Registry
+from magbench.stats.controls import PLAIN, split_control
 from magbench.train.compose import compose
 
 FILE = '''
@@ -59,6 +61,18 @@ def test_everything_shipped_fits_together(shipped: Registry) -> None:
             names = [compose(text, shipped, protocol, family).name for family in families for text in part.methods]
             assert names == list(part.methods) * len(families), suite.name  # canonical: kept cells are found again
             assert len(set(part.methods)) == len(part.methods), suite.name
+
+
+def test_coupled_rows_of_suites_have_their_control_on_noise(shipped: Registry) -> None:
+    rows = set()
+    for suite in shipped.suites.values():
+        for part in suite.whole_parts:
+            for text in part.methods:
+                towers = getattr(shipped.method(parse_method(text).host.name).load(), "towers", None)
+                tasks = [task for task in part.tasks if task.startswith("retrieval/") and towers == "coupled"]
+                rows |= {(*split_control(task), text) for task in tasks}
+    alone = {(task, text) for task, control, text in rows if control == PLAIN and (task, "random", text) not in rows}
+    assert rows and not alone
 
 
 @pytest.mark.parametrize(

@@ -41,12 +41,16 @@ class Gain:
 
 @dataclass(frozen=True)
 class ControlRow:
-    """One method; ``controls`` and ``parts`` are in the order of :class:`Controls`."""
+    """One method; ``controls`` and ``parts`` are in the order of :class:`Controls`.
+
+    ``seeds`` has for each control the number of its seeds where that is not the row's own, else None.
+    """
 
     label: Label
     coupled: bool
     score: Spread
     controls: tuple[Spread | None, ...]
+    seeds: tuple[int | None, ...]
     share: float
     gain: Gain | None
     rank: int
@@ -158,6 +162,7 @@ def _row(found: Mapping[Any, Any], own: Sequence[ReportCell], names: Sequence[st
         coupled=any(cell.towers == "coupled" for cell in cells),
         score=_spread(found, PLAIN) or Spread(float("nan"), float("nan")),
         controls=tuple(_spread(found, name) for name in names),
+        seeds=tuple(_other_seeds(found, name) for name in names),
         share=float(found["fingerprint_share"]),
         gain=gain,
         rank=int(found["rank"]),
@@ -168,6 +173,11 @@ def _row(found: Mapping[Any, Any], own: Sequence[ReportCell], names: Sequence[st
 
 def _spread(found: Mapping[Any, Any], name: str) -> Spread | None:
     return Spread(float(found[name]), float(found[f"{name}_std"])) if isfinite(found[name]) else None
+
+
+def _other_seeds(found: Mapping[Any, Any], name: str) -> int | None:
+    seeds = found[f"{name}_seeds"]
+    return int(seeds) if isfinite(seeds) and seeds != found[f"{PLAIN}_seeds"] else None
 
 
 def _over_seeds(values: Sequence[float]) -> Spread | None:

@@ -51,9 +51,7 @@ def control_rows(cells: Sequence[Cell], metric: str | None) -> list[dict[str, An
 def _row(row: dict[Any, Any]) -> dict[str, Any]:
     from magbench.stats.controls import CONTROLS, PLAIN
 
-    scores = {
-        name: None if isnan(row[name]) else f"{row[name]:.3f}" + _std(row[f"{name}_std"]) for name in (PLAIN, *CONTROLS)
-    }
+    scores = {name: None if isnan(row[name]) else _score(row, name) for name in (PLAIN, *CONTROLS)}
     gain = None
     if not isnan(row["content_gain"]):
         interval = "" if isnan(row["content_low"]) else f" [{row['content_low']:+.3f}, {row['content_high']:+.3f}]"
@@ -69,8 +67,13 @@ def _row(row: dict[Any, Any]) -> dict[str, Any]:
     }
 
 
-def _std(value: float) -> str:
-    return "" if isnan(value) else f" ± {value:.3f}"
+def _score(row: dict[Any, Any], name: str) -> str:
+    """Mean ± std, and the number of seeds of a control that has another than the row."""
+    from magbench.stats.controls import PLAIN
+
+    std, seeds = row[f"{name}_std"], row[f"{name}_seeds"]
+    text = f"{row[name]:.3f}" + ("" if isnan(std) else f" ± {std:.3f}")
+    return text if seeds == row[f"{PLAIN}_seeds"] else f"{text}\n({seeds:.0f} seed{'s' if seeds != 1 else ''})"
 
 
 def _whole(value: float) -> int | None:

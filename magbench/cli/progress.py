@@ -68,10 +68,15 @@ def describe(cell: Cell, record: Record | None) -> str:
     if record is None:
         return f"{cell}: NO RESULT (its method could not be loaded any more)"
     seconds = (record.cost.fit_s or 0) + (record.cost.predict_s or 0)
-    result = (
-        f"{record.scores[0].metric} {record.scores[0].value:.4f}" if record.status == "ok" else record.status.upper()
-    )
+    result = _score(record) if record.status == "ok" else record.status.upper()
     return f"{cell}: {result} ({seconds:.1f} s)"
+
+
+def _score(record: Record) -> str:
+    """The primary score, in retrieval with the number of candidates, and marked where the sides are coupled."""
+    score = record.scores[0]
+    of = f" of {score.pool} candidates" if score.pool is not None else ""
+    return f"{score.metric} {score.value:.4f}{of}" + (", coupled" if record.method.towers == "coupled" else "")
 
 
 def _lines(total: int) -> Progress:

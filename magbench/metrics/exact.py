@@ -70,7 +70,7 @@ def check_positive(positive: Tensor, num_queries: int, num_candidates: int) -> T
     """
     if not isinstance(positive, Tensor) or positive.dtype not in (torch.int64, torch.int32):
         found = positive.dtype if isinstance(positive, Tensor) else type(positive).__name__
-        raise MethodError(f"positive is {found}; expected an integer tensor.")
+        raise MethodError(f"positive is {found}; expected an int64 or int32 tensor.")
     if positive.ndim not in (1, 2) or len(positive) != num_queries:
         raise MethodError(
             f"positive has shape {list(positive.shape)}; expected [{num_queries}] or [{num_queries}, P], a row for "

@@ -155,7 +155,8 @@ def hits(above: ArrayLike, equal: ArrayLike, k: int, pool: int | None = None) ->
 
 def recalls(above: ArrayLike, equal: ArrayLike, k: int, pool: int | None = None) -> Floats:
     """float64 [Q], the chance that the right candidate is among the first k when ties stand in random order:
-    (k - above) / (equal + 1), at least 0 and at most 1. Raises as :func:`hits`.
+    (k - above) / (equal + 1), at least 0 and at most 1. Raises as :func:`hits`; that k is above the number of candidates
+    is only seen where ``pool`` says it.
 
     >>> recalls([0, 0, 3], [0, 3, 0], k=1)
     array([1.  , 0.25, 0.  ])
@@ -170,6 +171,8 @@ def _check_k(above: ArrayLike, equal: ArrayLike, k: int, pool: int | None) -> No
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or k < 1:
         raise MethodError(f"k is {k!r}; expected an integer from 1 up.")
     if pool is not None:
+        if isinstance(pool, bool) or not isinstance(pool, (int, np.integer)) or pool < 1:
+            raise MethodError(f"pool is {pool!r}; expected the number of candidates, an integer from 1 up.")
         if k > pool:
             raise MethodError(f"k is {k}, but there are {pool} candidates: every query would count. Take k <= {pool}.")
         most = int((_array(above).astype(np.int64) + _array(equal)).max())

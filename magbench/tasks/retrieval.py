@@ -55,7 +55,7 @@ class RetrievalTask(Task):
         """What is trained on, asked and offered.
 
         Raises:
-            DataError: fewer than two modalities, too few nodes that have both, or a pool that is smaller than the
+            DataError: not two modalities, too few nodes that have both, or a pool that is smaller than the
                 variant or a metric's k asks for.
         """
         rule: PairSplitSpec = self.rule
@@ -140,7 +140,7 @@ class RetrievalTask(Task):
 
     def score(self, prediction: PairRanks, mag: MAG, seed: int) -> list[Score]:
         ask, items = self.ask(mag), self._items(mag)
-        names = mag.modalities[:2]
+        names = mag.modalities
         sizes = [int(part.counts(mag.num_nodes)[ask.pool].sum()) for part in items]
         degree = np.bincount(mag.edge_index[1].numpy(), minlength=mag.num_nodes)
         connected = degree[ask.asked][prediction.item] > 0
@@ -165,10 +165,13 @@ class RetrievalTask(Task):
 
     def _items(self, mag: MAG, seed: int | None = None) -> tuple[Items, Items]:
         """The items of both sides; with a seed, noise in place of their features where the control wants it."""
-        if len(mag.modalities) < 2:
-            raise DataError(f"Task {self.spec.id}: data set {mag.name!r} has the modality {mag.modalities} alone.")
+        if len(mag.modalities) != 2:
+            raise DataError(
+                f"Task {self.spec.id}: data set {mag.name!r} has the modalities {', '.join(mag.modalities)}; retrieval "
+                "is between two. Leave the others out of the data set, or make one of each two."
+            )
         nodes = np.arange(mag.num_nodes)
-        items = [Items(nodes, mag.x_dict[name], mag.has_dict[name]) for name in mag.modalities[:2]]
+        items = [Items(nodes, mag.x_dict[name], mag.has_dict[name]) for name in mag.modalities]
         if self.rule.text == "captions":
             items[mag.modalities.index("text")] = self._captions(mag)
         if self.rule.control in NOISY and seed is not None:
@@ -177,7 +180,7 @@ class RetrievalTask(Task):
 
     def _captions(self, mag: MAG) -> Items:
         """Every caption as an item of the text side."""
-        if mag.captions is None or "text" not in mag.modalities[:2]:
+        if mag.captions is None or "text" not in mag.modalities:
             raise DataError(
                 f"Task {self.spec.id}: the feature set {mag.features!r} of data set {mag.name!r} has one text a node, "
                 "that of caption 1; text=captions needs x_captions.npy and caption_node.npy too (docs/retrieval.md)."
@@ -206,7 +209,7 @@ class RetrievalTask(Task):
     def _view(
         self, mag: MAG, seed: int, ask: Ask, items: tuple[Items, Items], part: Pass, rows: tuple[Rows, Rows]
     ) -> RetrievalView:
-        names = mag.modalities[:2]
+        names = mag.modalities
         sides, cross, test = {}, {}, {}
         for side, name in enumerate(names):
             own, other = rows[side], rows[1 - side]
@@ -224,7 +227,7 @@ class RetrievalTask(Task):
         self, prediction: RetrievalPrediction, mag: MAG, ask: Ask, part: Pass, rows: tuple[Rows, Rows], side: int
     ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], NDArray[np.uint8]]:
         """Counts above and equal, item and side of every query of one side in one pass."""
-        names, own, other = mag.modalities[:2], rows[side], rows[1 - side]
+        names, own, other = mag.modalities, rows[side], rows[1 - side]
         queries = prediction.embeddings[names[side]][own.of_places(part.asked)]
         gallery = prediction.embeddings[names[1 - side]][other.of_places(ask.pool)]
         node = np.repeat(np.arange(len(part.asked)), own.count[part.asked])

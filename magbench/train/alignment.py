@@ -15,12 +15,13 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 from scipy.linalg import svd
 from sklearn.linear_model import Ridge
 from torch import Tensor
 from torch.nn import functional
 
+from magbench.checks import whole
 from magbench.options import Options
 from magbench.tasks.views import RetrievalView, Side
 from magbench.train.pure import PureMethod, select
@@ -81,8 +82,13 @@ def procrustes_maps(features: Features, train: Tensor, ranks: Sequence[int]) -> 
         train: int64 [2, P], rows that are pairs.
         ranks: numbers of directions that are kept.
 
+    Raises:
+        OptionError: a rank below 1.
+
     Source: Schönemann, "A generalized solution of the orthogonal Procrustes problem" (1966).
     """
+    for rank in ranks:
+        whole("ranks", rank, 1)
     rows = _training_rows(features, train)
     means = {name: x.mean(0) for name, x in rows.items()}
     first, second = rows
@@ -100,7 +106,7 @@ def _training_rows(features: Features, train: Tensor) -> dict[str, Tensor]:
 class RidgeOptions(Options):
     """Options of :class:`RidgeAlignment`."""
 
-    alphas: tuple[float, ...] = Field((0.01, 0.1, 1.0, 10.0), min_length=1)
+    alphas: tuple[PositiveFloat, ...] = Field((0.01, 0.1, 1.0, 10.0), min_length=1)
     """Candidate strengths of the penalty; validation chooses."""
     source: Literal["auto", "first", "second"] = "auto"
     """The side that is mapped onto the other; ``auto``: validation chooses."""

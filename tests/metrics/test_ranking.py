@@ -110,6 +110,8 @@ def test_counts_do_not_depend_on_the_chunk(monkeypatch: pytest.MonkeyPatch) -> N
         (lambda: mrr([1, 2], [1]), r"equal has shape \(1,\)"),
         (lambda: mrr([1], [-1]), "equal holds int64 from -1"),
         (lambda: hits_at_k([0.5], [1], 3), "above holds float64"),
+        (lambda: recall_at_k([0], [0], 1, pool=0), "pool is 0; expected the number of candidates"),
+        (lambda: recall_at_k([0], [0], 1, pool=2.5), r"pool is 2\.5"),
     ],
 )
 def test_refusals(call, message: str) -> None:

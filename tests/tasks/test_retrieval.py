@@ -176,9 +176,10 @@ def test_data_that_cannot_be_asked() -> None:
     with pytest.raises(DataError, match=r"at most 35 test nodes, fewer than the 1,000 of pool=1k"):
         small_retrieval_task(pool="1k").view(small_mag(), 0)
     mag = small_mag()
-    mag.modalities = ("text",)
-    with pytest.raises(DataError, match="modality"):
-        TASK.view(mag, 0)
+    for modalities in (("text",), ("text", "image", "audio")):
+        mag.modalities = modalities
+        with pytest.raises(DataError, match=f"has the modalities {', '.join(modalities)}; retrieval is between two"):
+            TASK.view(mag, 0)
 
 
 def test_the_thousand_of_the_small_pool_are_test_nodes_and_the_only_ones_asked() -> None:

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from magbench.checks import choice, number
+from magbench.checks import choice, number, whole
 from magbench.errors import MethodError
 from magbench.nn.goma.graph import CoupledGraph
 from magbench.nn.goma.operators import Cosine, Learned, Operator, Uniform
 from magbench.nn.goma.readout import Global, Readout, entropy, make_readout
-from magbench.nn.goma.smoothing import Trajectory, keep_every, limit, mix
+from magbench.nn.goma.smoothing import LEAST_ALPHA, Trajectory, keep_every, limit, mix
 
 OPERATORS = ("uniform", "cosine", "learned")
 
@@ -107,7 +107,10 @@ class GOMA(nn.Module):
         super().__init__()
         choice("operator", operator, OPERATORS)
         number("alpha", alpha, 0.0, 1.0)
-        number("steps", steps, 0, low_open=False)
+        whole("steps", steps)
+        whole("dim", dim, 1)
+        if readout == "limit":
+            number("alpha", alpha, LEAST_ALPHA, 1.0, low_open=False)
         shared: dict[str, Any] = {"norm": norm, "coupling": coupling, "own_share": own_share}
         self.operator: Operator = Uniform(**shared)
         if operator == "cosine":
@@ -123,7 +126,7 @@ class GOMA(nn.Module):
         """Embed both sides: ``x`` float [n_0, d] and [n_1, d]; rows of missing items are zero.
 
         Raises:
-            MethodError: sides of another size or width, or values that are not finite.
+            MethodError: sides of another size, width or type than the parameters', or values that are not finite.
         """
         return self.read(self.run(x, graph))
 
@@ -161,6 +164,11 @@ class GOMA(nn.Module):
         return [group for group in groups if group["params"]]
 
     def _check(self, x: Sequence[Tensor], graph: CoupledGraph) -> None:
+        wanted = next((parameter.dtype for parameter in self.parameters()), None)
+        for side in x:
+            found = side.dtype if isinstance(side, Tensor) else type(side).__name__
+            if found not in ((torch.float32, torch.float64) if wanted is None else (wanted,)):
+                raise MethodError(f"GOMA: a side is {found}; expected a tensor of {wanted or 'torch.float32 or float64'}.")
         shapes = [list(side.shape) for side in x]
         if len(x) == 2 and shapes[0][-1] != shapes[1][-1]:
             raise MethodError(

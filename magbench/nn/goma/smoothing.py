@@ -151,6 +151,10 @@ def mix(e: Tensor, values: Tensor, weights: Tensor, trajectory: Trajectory) -> T
     return mixed
 
 
+LEAST_ALPHA = 1e-3
+"""The least alpha whose limit is taken: 16 thousand steps in float32, and as many more for each power of ten."""
+
+
 def limit(e: Tensor, values: Tensor, graph: CoupledGraph, alpha: float) -> Tensor:
     """H(inf) = alpha (I - (1 - alpha) M)^-1 E, float [N, d], with gradients to ``e`` and ``values``.
 
