@@ -286,7 +286,8 @@ AnySplit = Annotated[
 
 
 class TaskSpec(Spec):
-    """One scored question: ``<family>/<name>@<version>``."""
+    """One scored question: ``<family>/<name>@<version>``. Cells of one that is not ``ranked`` are never kept; that says
+    nothing of what is asked, so it is no part of the digest."""
 
     family: str
     name: str
@@ -299,6 +300,7 @@ class TaskSpec(Spec):
     split: AnySplit = SplitSpec()
     metrics: tuple[str, ...] = Field(min_length=1)
     select: str
+    ranked: bool = Field(True, exclude=True)
 
     @property
     def id(self) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -49,7 +49,7 @@ class Kept(NamedTuple):
 
     Attributes:
         files: those written.
-        left: a sentence for each method whose kept cells stayed instead of the new ones.
+        left: a sentence for each method whose kept cells stayed instead of the new ones, and each task not ranked.
     """
 
     files: list[Path]
@@ -59,7 +59,7 @@ class Kept(NamedTuple):
 def keep(cells: Iterable[StoredCell], folder: Path, *, replace: bool = False) -> Kept:
     """Write the newest ``ok`` cells, merged with what is kept already.
 
-    Kept cells of the same protocol but another key (other code or data) make room for the new ones, unless they are of
+    Cells of tasks that are not ranked are left out. Kept cells of the same protocol but another key (other code or data) make room for the new ones, unless they are of
     more seeds, or of as many and newer.
 
     Args:
@@ -70,12 +70,19 @@ def keep(cells: Iterable[StoredCell], folder: Path, *, replace: bool = False) ->
     Raises:
         OutputError: the folder cannot be written.
     """
-    first = {spec.name: spec.features[0] for spec in Registry.default().datasets.values()}
+    registry = Registry.default()
+    first = {spec.name: spec.features[0] for spec in registry.datasets.values()}
     groups: dict[Path, list[StoredCell]] = defaultdict(list)
+    unranked: Counter[str] = Counter()
     for cell in newest(cells):
         if cell.record.status == "ok":
-            groups[_target(cell.record, folder, first)].append(cell)
-    kept = Kept([], [])
+            name = f"{cell.record.task.id}@{cell.record.task.version}"
+            task = registry.find_task(name)
+            if task is None or task.ranked:
+                groups[_target(cell.record, folder, first)].append(cell)
+            else:
+                unranked[name] += 1
+    kept = Kept([], [f"{name} is not ranked: its {n} cells are not kept." for name, n in sorted(unranked.items())])
     for target, group in groups.items():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -88,6 +88,16 @@ def test_two_rankings(retrieval: list[ReportCell]) -> None:
     assert [curve.title for curve in found.curves] == ["the task’s features", "random features"]
 
 
+def test_a_control_tells_its_seeds_where_they_are_others(retrieval: list[ReportCell]) -> None:
+    fewer = [cell for cell in retrieval if "random" not in cell.task or cell.method != "gcn" or cell.seed == 0]
+    own, beside, _ = split_cells(fewer)
+    found = controls_of(own, beside)
+    assert found is not None
+    assert {row.label.full: row.seeds for row in found.rows} == {"gcn": (None, 1, None), "ridge": (None, None, None)}
+    marked = '<span class="sub">1 seed</span>'
+    assert render(fewer, title="x").count(marked) == 1 and marked not in render(retrieval, title="x")
+
+
 def test_smoothing_step_by_step(retrieval: list[ReportCell]) -> None:
     """A curve a method that measured it, the mean over seeds; on noise beside; nothing where nobody did."""
     level = {"val_mrr": 0.4, "paired": 0.5, "unpaired": 0.1, "dirichlet": 0.3, "effective_rank": 20.0}

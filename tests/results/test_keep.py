@@ -72,6 +72,16 @@ def test_failures_are_not_kept(stored: list[StoredCell], tmp_path: Path) -> None
     assert kept_records(tmp_path) == []
 
 
+def test_tasks_that_are_not_ranked_are_not_kept(stored: list[StoredCell], tmp_path: Path) -> None:
+    cell = stored[0]
+    task = cell.record.task.model_copy(update={"id": "link_prediction/flickr8k1k", "version": 2})
+    other = dataclasses.replace(cell, record=cell.record.model_copy(update={"task": task}))
+    files, (sentence,) = keep([cell, other], tmp_path)
+    assert sentence == "link_prediction/flickr8k1k@2 is not ranked: its 1 cells are not kept."
+    assert {file.parent.name for file in files} == {"toy@1"}
+    assert [record.task.id for record in kept_records(tmp_path)] == [cell.record.task.id]
+
+
 def test_a_folder_that_cannot_be_written(stored: list[StoredCell], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
