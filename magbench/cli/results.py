@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Show finished cells, or keep them in the leaderboard.", no_args_is_help=True)
 Runs = Annotated[Path, typer.Option(help="Folder of results.")]
-REPORTED = "Reported by papers, not run here, never ranked"
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -36,8 +35,10 @@ def ls(
     Example: `magbench results ls -t nc/emoji --metric macro_f1`.
     """
     from magbench.cli.output import print_json
+    from magbench.registry import Registry
     from magbench.results.frame import newest, read_cells
     from magbench.results.keep import kept_cells
+    from magbench.results.reported import reported_rows
 
     cells: Sequence[Cell] = kept_cells() if kept else newest(read_cells(runs))
     cells = _of_tasks(cells, task) if task else cells
@@ -48,7 +49,7 @@ def ls(
         of = f" of {' or '.join(task)}" if task else ""
         print(f"No finished cell{of} is " + ("kept." if kept else f"in {runs}."), file=sys.stderr)
     show_tables(cells, metric)
-    _show_reported({cell.record.task.id for cell in cells})
+    _show_reported(reported_rows(Registry.default(), {cell.record.task.id for cell in cells}))
 
 
 @app.command()
@@ -60,7 +61,7 @@ def reported(
 
     Example: `magbench results reported -t ret/toys`.
     """
-    from magbench.cli.output import print_json, print_table
+    from magbench.cli.output import print_json
     from magbench.registry import Registry
     from magbench.results.reported import reported_rows
 
@@ -68,19 +69,18 @@ def reported(
     rows = reported_rows(registry, {registry.task(name).id for name in task} if task else None)
     if json:
         print_json({"reported": rows})
-    elif rows:
-        print_table(rows, {key: key for key in rows[0] if key != "url"}, REPORTED)
-    else:
+        return
+    _show_reported(rows)
+    if not rows:
         print("No paper's number is quoted" + (f" for {' or '.join(task)}." if task else "."), file=sys.stderr)
 
 
-def _show_reported(tasks: Collection[str]) -> None:
+def _show_reported(rows: Sequence[dict[str, Any]]) -> None:
     from magbench.cli.output import print_table
-    from magbench.registry import Registry
-    from magbench.results.reported import reported_rows
 
-    if rows := reported_rows(Registry.default(), tasks):
-        print_table(rows, {key: key for key in rows[0] if key not in ("source", "url")}, REPORTED)
+    if rows:
+        columns = {key: key for key in rows[0] if key != "url"}
+        print_table(rows, columns, "Reported by papers, not run here, never ranked")
 
 
 def _of_tasks(cells: Sequence[Cell], names: Sequence[str]) -> list[Cell]:

@@ -155,8 +155,8 @@ def hits(above: ArrayLike, equal: ArrayLike, k: int, pool: int | None = None) ->
 
 def recalls(above: ArrayLike, equal: ArrayLike, k: int, pool: int | None = None) -> Floats:
     """float64 [Q], the chance that the right candidate is among the first k when ties stand in random order:
-    (k - above) / (equal + 1), at least 0 and at most 1. Raises as :func:`hits`; that k is above the number of candidates
-    is only seen where ``pool`` says it.
+    (k - above) / (equal + 1), at least 0 and at most 1. Raises as :func:`hits`; only where ``pool`` says how many
+    candidates there are, is a k above that seen.
 
     >>> recalls([0, 0, 3], [0, 3, 0], k=1)
     array([1.  , 0.25, 0.  ])

@@ -164,11 +164,12 @@ class GOMA(nn.Module):
         return [group for group in groups if group["params"]]
 
     def _check(self, x: Sequence[Tensor], graph: CoupledGraph) -> None:
-        wanted = next((parameter.dtype for parameter in self.parameters()), None)
+        types = {parameter.dtype for parameter in self.parameters()} or {torch.float32, torch.float64}
         for side in x:
             found = side.dtype if isinstance(side, Tensor) else type(side).__name__
-            if found not in ((torch.float32, torch.float64) if wanted is None else (wanted,)):
-                raise MethodError(f"GOMA: a side is {found}; expected a tensor of {wanted or 'torch.float32 or float64'}.")
+            if found not in types:
+                allowed = " or ".join(sorted(map(str, types)))
+                raise MethodError(f"GOMA: a side is {found}; expected a tensor of {allowed}.")
         shapes = [list(side.shape) for side in x]
         if len(x) == 2 and shapes[0][-1] != shapes[1][-1]:
             raise MethodError(

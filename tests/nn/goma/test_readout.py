@@ -105,10 +105,16 @@ def test_bad_features() -> None:
         module((x[:29], x[29:]), graph)
     with pytest.raises(MethodError, match="second side has values that are not finite"):
         module((x[:30], x[30:].clone().fill_(float("nan"))), graph)
-    for side, found in ((x[:30].numpy(), "ndarray"), (x[:30].half(), r"torch\.float16"), (x[:30].double(), r"torch\.float64")):
+    for side, found in (
+        (x[:30].numpy(), "ndarray"),
+        (x[:30].half(), r"torch\.float16"),
+        (x[:30].double(), r"torch\.float64"),
+    ):
         with pytest.raises(MethodError, match=rf"a side is {found}; expected a tensor of torch\.float32"):
             module((side, x[30:]), graph)
-    with pytest.raises(MethodError, match=r"a side is torch\.int64; expected a tensor of torch\.float32 or float64"):
+    with pytest.raises(
+        MethodError, match=r"a side is torch\.int64; expected a tensor of torch\.float32 or torch\.float64"
+    ):
         GOMA(8, readout="uniform")((x[:30].long(), x[30:].long()), graph)
     with pytest.raises(OptionError, match=r"alpha=1e-06 is not allowed; .* \[0\.001, 1\]"):
         GOMA(8, alpha=1e-6, readout="limit")
