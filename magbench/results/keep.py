@@ -59,7 +59,7 @@ class Kept(NamedTuple):
 def keep(cells: Iterable[StoredCell], folder: Path, *, replace: bool = False) -> Kept:
     """Write the newest ``ok`` cells, merged with what is kept already.
 
-    Cells of tasks that are not ranked are left out. Kept cells of the same protocol but another key (other code or data)
+    Cells of unranked tasks are left out. Kept cells of the same protocol but another key (other code or data)
     make room for the new ones, unless they are of more seeds, or of as many and newer.
 
     Args:
