@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral
 
 from magbench.errors import OptionError
 
@@ -17,7 +18,7 @@ def number(name: str, value: float, low: float = 0.0, high: float = math.inf, *,
 
 def whole(name: str, value: int, low: int = 0) -> None:
     """Raise OptionError unless ``value`` is an integer of at least ``low``."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
         raise OptionError(f"{name}={value!r} is not allowed; it must be an integer from {low} up.")
 
 

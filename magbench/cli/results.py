@@ -42,14 +42,15 @@ def ls(
 
     cells: Sequence[Cell] = kept_cells() if kept else newest(read_cells(runs))
     cells = _of_tasks(cells, task) if task else cells
+    quoted = reported_rows(Registry.default(), {cell.record.task.id for cell in cells})
     if json:
-        print_json(as_json(cells, metric))
+        print_json({**as_json(cells, metric), "reported": quoted})
         return
     if all(cell.record.status != "ok" for cell in cells):
         of = f" of {' or '.join(task)}" if task else ""
         print(f"No finished cell{of} is " + ("kept." if kept else f"in {runs}."), file=sys.stderr)
     show_tables(cells, metric)
-    _show_reported(reported_rows(Registry.default(), {cell.record.task.id for cell in cells}))
+    _show_reported(quoted)
 
 
 @app.command()
