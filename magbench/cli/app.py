@@ -65,18 +65,30 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(141)
     except (MagbenchError, OSError) as error:
         if output.debug:
             traceback.print_exc()
         print(f"Error: {error}", file=sys.stderr)
+        _drop_output()
         sys.exit(2 if isinstance(error, MagbenchError) else 1)
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         sys.exit(130)
+
+
+def _drop_output() -> None:
+    """Let go of output that cannot be written: the interpreter would try once more at its end, and fail."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

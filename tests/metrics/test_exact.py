@@ -239,7 +239,7 @@ ZERO = torch.zeros(2, dtype=torch.long)
         (lambda: rank_counts(ONE, ONE, torch.tensor([[0, 1], [-1, -1]])), "Query 1 has no positive"),
         (lambda: rank_counts(ONE, ONE, torch.tensor([[0, -1], [1, 1]])), "Query 1 has a positive twice"),
         (lambda: rank_counts(ONE, ONE, torch.tensor([0])), r"positive has shape \[1\]; expected \[2\] or \[2, P\]"),
-        (lambda: rank_counts(ONE, ONE, torch.tensor([0.0, 1.0])), "positive is torch.float32; expected an integer"),
+        (lambda: rank_counts(ONE, ONE, torch.tensor([0.0, 1.0])), "positive is torch.float32; expected an int64"),
         (lambda: recall_at_k([0], [0], 4, pool=3), "k is 4, but there are 3 candidates"),
         (lambda: recall_at_k([2], [1], 1, pool=3), "3 candidates score as high as the right one; among 3"),
         (lambda: recall_at_k([0], [0], 0), "k is 0; expected an integer from 1 up"),
