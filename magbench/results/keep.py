@@ -82,7 +82,7 @@ def keep(cells: Iterable[StoredCell], folder: Path, *, replace: bool = False) ->
                 groups[_target(cell.record, folder, first)].append(cell)
             else:
                 unranked[name] += 1
-    kept = Kept([], [f"{name} is not ranked: its {n} cells are not kept." for name, n in sorted(unranked.items())])
+    kept = Kept([], [f"{name} is not ranked; cells not kept: {n}." for name, n in sorted(unranked.items())])
     for target, group in groups.items():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -77,7 +77,7 @@ def test_tasks_that_are_not_ranked_are_not_kept(stored: list[StoredCell], tmp_pa
     task = cell.record.task.model_copy(update={"id": "link_prediction/flickr8k1k", "version": 2})
     other = dataclasses.replace(cell, record=cell.record.model_copy(update={"task": task}))
     files, (sentence,) = keep([cell, other], tmp_path)
-    assert sentence == "link_prediction/flickr8k1k@2 is not ranked: its 1 cells are not kept."
+    assert sentence == "link_prediction/flickr8k1k@2 is not ranked; cells not kept: 1."
     assert {file.parent.name for file in files} == {"toy@1"}
     assert [record.task.id for record in kept_records(tmp_path)] == [cell.record.task.id]
 
