@@ -1,9 +1,9 @@
 """The geometry of the report's pictures: values in, SVG coordinates out. The template draws them.
 
-Three pictures share one vocabulary. A *scale* maps values to coordinates and knows its round ticks. A *strip* shows a
+Four pictures share one vocabulary. A *scale* maps values to coordinates and knows its round ticks. A *strip* shows a
 score a seed, for a host alone or for a host and one regularised variant with lines joining equal seeds. *Curves* show
-the validation value over epochs, a line a seed. All strips, and all curves, of a task share their scales, so panels can
-be compared by eye.
+the validation value over epochs, a line a seed. A *track* has the score of a method and of its controls on one line.
+All strips, all curves and all tracks of a task share their scales, so panels can be compared by eye.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, TypeGuard
 STRIP_SIZE = (180, 170)
 CURVE_SIZE = (250, 160)
 BAR_SIZE = (132, 18)
+TRACK_SIZE = (560, 22)
 _LEFT, _TOP, _RIGHT, _BOTTOM = 34, 8, 8, 20
 
 
@@ -178,6 +179,11 @@ def curves(scales: tuple[Scale, Scale], seeds: Mapping[int, History]) -> Curves:
 def bar_scale(bounds: Iterable[float]) -> Scale:
     """The horizontal scale of the interval bars of a table."""
     return Scale.around(bounds, 6, BAR_SIZE[0] - 6, pad=0.04)
+
+
+def track_scale(values: Iterable[float]) -> Scale:
+    """The horizontal scale, from 0, that all tracks of a task share; values are at least 0."""
+    return Scale(0.0, max(values, default=0.0) or 1.0, 8, TRACK_SIZE[0] - 8)
 
 
 def _number(value: object) -> TypeGuard[float]:

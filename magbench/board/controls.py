@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from magbench.board.cells import ReportCell, scores_frame
+from magbench.board.charts import Scale, track_scale
 from magbench.board.study_charts import Lines, Value, lines, lines_scale
 from magbench.board.view import ALPHA, Label, Spread, item_frame, label_of
 from magbench.results.controls import reason
@@ -41,16 +42,19 @@ class Gain:
 
 @dataclass(frozen=True)
 class ControlRow:
-    """One method; ``controls`` and ``parts`` are in the order of :class:`Controls`.
+    """One method; ``parts`` are in the order of :class:`Controls`.
 
-    ``seeds`` has for each control the number of its seeds where that is not the row's own, else None.
+    Attributes:
+        controls: for each control that has a column its score, None where it was not run.
+        seeds: for each of them the number of its seeds where that is not the row's own, else None.
+        share: the score on random features over the score.
     """
 
     label: Label
     coupled: bool
     score: Spread
-    controls: tuple[Spread | None, ...]
-    seeds: tuple[int | None, ...]
+    controls: Mapping[str, Spread | None]
+    seeds: Mapping[str, int | None]
     share: float
     gain: Gain | None
     rank: int
@@ -76,6 +80,7 @@ class Controls:
         parts: directions, and connected and isolated items.
         rows: best score first.
         best: the row with the highest content gain.
+        scale: from 0, for the picture of all rows' scores and main controls; None where no control was run.
         curves: recall@k of the best methods on one scale, with the task's features and with random ones.
         smoothing: what each step does, of the methods that measure it.
     """
@@ -85,6 +90,7 @@ class Controls:
     parts: tuple[str, ...]
     rows: tuple[ControlRow, ...]
     best: ControlRow | None
+    scale: Scale | None
     curves: tuple[Curve, ...]
     smoothing: tuple[Curve, ...]
 
@@ -146,6 +152,7 @@ def controls_of(section: Sequence[ReportCell], beside: Sequence[ReportCell]) -> 
         parts=parts,
         rows=rows,
         best=max(gains, key=lambda row: row.gain.value if row.gain else 0.0, default=None),
+        scale=_scale(rows),
         curves=_recall_curves(methods[:_SHOWN], own, random),
         smoothing=_smoothing_curves(stepwise[:_SHOWN], own, random),
     )
@@ -161,14 +168,19 @@ def _row(found: Mapping[Any, Any], own: Sequence[ReportCell], names: Sequence[st
         label=label_of(str(found["method"])),
         coupled=any(cell.towers == "coupled" for cell in cells),
         score=_spread(found, PLAIN) or Spread(float("nan"), float("nan")),
-        controls=tuple(_spread(found, name) for name in names),
-        seeds=tuple(_other_seeds(found, name) for name in names),
+        controls={name: _spread(found, name) for name in names},
+        seeds={name: _other_seeds(found, name) for name in names},
         share=float(found["fingerprint_share"]),
         gain=gain,
         rank=int(found["rank"]),
         content_rank=int(found["content_rank"]) if gain else None,
         parts=tuple(_over_seeds([cell.parts[part] for cell in cells if part in cell.parts]) for part in parts),
     )
+
+
+def _scale(rows: Sequence[ControlRow]) -> Scale | None:
+    controls = [value.mean for row in rows for name in MAIN if (value := row.controls[name])]
+    return track_scale([row.score.mean for row in rows] + controls) if controls else None
 
 
 def _spread(found: Mapping[Any, Any], name: str) -> Spread | None:

@@ -109,6 +109,7 @@ def render(
         strip_size=charts.STRIP_SIZE,
         curve_size=charts.CURVE_SIZE,
         bar_size=charts.BAR_SIZE,
+        track_size=charts.TRACK_SIZE,
         style=style,
         script=script,
         style_hash=policy_hash(style),

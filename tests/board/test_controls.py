@@ -93,9 +93,25 @@ def test_a_control_tells_its_seeds_where_they_are_others(retrieval: list[ReportC
     own, beside, _ = split_cells(fewer)
     found = controls_of(own, beside)
     assert found is not None
-    assert {row.label.full: row.seeds for row in found.rows} == {"gcn": (None, 1, None), "ridge": (None, None, None)}
+    assert {row.label.full: row.seeds["random"] for row in found.rows} == {"gcn": 1, "ridge": None}
     marked = '<span class="sub">1 seed</span>'
     assert render(fewer, title="x").count(marked) == 1 and marked not in render(retrieval, title="x")
+
+
+def test_a_track_a_method(retrieval: list[ReportCell]) -> None:
+    """Score, noise and both ends of the content gain on one scale from 0; no picture where no control was run."""
+    own, beside, _ = split_cells(retrieval)
+    found = controls_of(own, beside)
+    assert found is not None and found.scale is not None
+    assert (found.scale.low, found.scale.high) == (0.0, 0.5)
+    page = render(retrieval, title="x")
+    left, right = found.scale(0.3), found.scale(0.4)
+    assert f'<line class="content" x1="{left}" x2="{right}"' in page  # ridge: from no graph to node-disjoint
+    assert f'<circle class="dot" cx="{found.scale(0.45)}" cy="11"' in page  # gcn on noise
+    assert f'<circle class="mean" cx="{found.scale(0.5)}" cy="11"' in page
+    assert page.count('<div class="apart">') == 1
+    plain = [cell for cell in retrieval if cell.task == "retrieval/toy@1" and cell.method != "goma"]
+    assert '<div class="apart">' not in render(plain, title="x")
 
 
 def test_smoothing_step_by_step(retrieval: list[ReportCell]) -> None:

@@ -57,6 +57,10 @@ def test_json_and_nothing_else(arguments: tuple[str, ...], lab: Lab, finished: P
     assert plain.out.strip()
 
 
+def test_the_version_is_an_option_too(lab: Lab) -> None:
+    assert lab.call("--version").out == lab.call("version").out
+
+
 def test_results_of_a_task_and_its_variants(lab: Lab, finished: Path) -> None:
     found = lab.call("results", "ls", "--kept", "-t", "ret/tabler", "--json").json()
     tasks = {row["task"] for row in found["results"]}
