@@ -1,4 +1,4 @@
-"""Where things are: the benchmark's content (``tasks/``, ``baselines/``) and the user's caches.
+"""Where things are: the benchmark's content (``tasks/``, ``baselines/``, ``leaderboard/``) and the user's caches.
 
 Installed from a wheel, the content lies in ``magbench/_data``; in a checkout it lies beside the package.
 """
@@ -12,8 +12,8 @@ from typing import Literal
 PACKAGE = Path(__file__).resolve().parent
 
 
-def content(kind: Literal["tasks", "baselines"]) -> Path:
-    """Folder of the shipped tasks or baselines."""
+def content(kind: Literal["tasks", "baselines", "leaderboard"]) -> Path:
+    """Folder of the shipped tasks, baselines, or kept and reported results."""
     packaged = PACKAGE / "_data" / kind
     return packaged if packaged.is_dir() else PACKAGE.parent / kind
 

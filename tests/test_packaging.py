@@ -46,7 +46,8 @@ def wheel(clone: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.slow
 def test_the_wheel_ships_the_committed_files(wheel: Path, clone: Path) -> None:
-    committed = run("git", "-C", clone, "ls-files", "tasks", "baselines").split()
+    folders = ("tasks", "baselines", "leaderboard/runs", "leaderboard/reported")
+    committed = run("git", "-C", clone, "ls-files", *folders).split()
     inside = zipfile.ZipFile(wheel).namelist()
     content = [name.removeprefix("magbench/_data/") for name in inside if name.startswith("magbench/_data/")]
     assert sorted(content) == sorted(committed)
@@ -84,6 +85,9 @@ def test_the_installed_wheel_lists_the_same(python: Path, clone: Path, tmp_path:
     assert installed == cloned
     assert len(installed["tasks"]) >= 4
     assert len(installed["methods"]) >= 6
+    found = json.loads(magbench(python, tmp_path, "results", "ls", "--kept", "-t", "ret/emoji", "--json"))
+    assert found["results"] and found["reported"] == []
+    assert json.loads(magbench(python, tmp_path, "results", "reported", "--json"))["reported"]
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from magbench.metrics.ranking import recalls
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell, question_of
 from magbench.results.items import item_scores
+from magbench.results.kept import KeptCell
 from magbench.results.record import Record
 from magbench.results.reported import read_reported
 from magbench.results.study import read_studies
@@ -33,7 +34,7 @@ SAMPLE_SIZE = 24
 RECALL_AT = (1, 2, 5, 10, 20, 50, 100)
 
 
-def write_run_report(cells: Sequence[StoredCell], out: Path, studies: bool = False) -> Path:
+def write_run_report(cells: Sequence[StoredCell | KeptCell], out: Path, studies: bool = False) -> Path:
     """Write ``out/index.html`` for ``cells``, with a link to the studies' page if ``studies``; returns its path."""
     registry = Registry.default()
 
@@ -67,16 +68,16 @@ def write_studies_page(out: Path, *, empty: bool = False) -> Path | None:
     return write_studies([study_view(study) for study in kept], out) if kept or empty else None
 
 
-def _first_of_each_method(cells: Sequence[StoredCell]) -> set[str]:
-    """Run ids of the lowest finished seed of each row of a table: only these carry a sample of nodes."""
+def _first_of_each_method(cells: Sequence[StoredCell | KeptCell]) -> set[str]:
+    """Run ids of the lowest finished seed of each row of a table: only these carry a sample of nodes, if stored."""
     first: dict[tuple[object, str], StoredCell] = {}
     for cell in sorted(cells, key=lambda cell: cell.record.seed):
-        if cell.record.status == "ok":
+        if cell.record.status == "ok" and isinstance(cell, StoredCell):
             first.setdefault((question_of(cell.record), cell.record.method.name), cell)
     return {cell.record.run_id for cell in first.values()}
 
 
-def _report_cell(cell: StoredCell, registry: Registry, graph: Graphs | None) -> ReportCell:
+def _report_cell(cell: StoredCell | KeptCell, registry: Registry, graph: Graphs | None) -> ReportCell:
     record = cell.record
     return ReportCell(
         task=f"{record.task.id}@{record.task.version}",
@@ -94,7 +95,7 @@ def _report_cell(cell: StoredCell, registry: Registry, graph: Graphs | None) -> 
         params=record.method.params,
         protocol=record.protocol,
         env=record.env,
-        sample=_sample(cell, registry, graph) if graph else [],
+        sample=_sample(cell, registry, graph) if graph and isinstance(cell, StoredCell) else [],
         items=item_scores([cell], record.scores[0].metric).frame["value"].tolist() if record.scores else (),
         features=record.dataset.features,
         towers=record.method.towers or "",
@@ -114,7 +115,7 @@ def _parts(record: Record) -> dict[str, float]:
     }
 
 
-def _recall(cell: StoredCell) -> dict[int, float]:
+def _recall(cell: StoredCell | KeptCell) -> dict[int, float]:
     """Recall@k of stored ranks, both directions counting the same."""
     scored = cell.scored()
     return {} if scored is None else {k: float(scored.items(partial(recalls, k=k)).mean()) for k in RECALL_AT}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from math import isnan
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from magbench.cli.arguments import Kept, Runs
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,10 +21,8 @@ def compare(
     a: Annotated[str, typer.Argument(help="Method string of the first method, e.g. sage.")],
     b: Annotated[str, typer.Argument(help="Method string of the second; the difference is b − a.")],
     task: Annotated[list[str] | None, typer.Option("--task", "-t", help="Only this task. Repeatable.")] = None,
-    runs: Annotated[Path, typer.Option(help="Folder of results.")] = Path("runs"),
-    kept: Annotated[
-        bool, typer.Option("--kept", help="Compare the kept results of the checkout instead of --runs.")
-    ] = False,
+    runs: Runs = None,
+    kept: Kept = False,
     metric: Annotated[str | None, typer.Option(help="Metric compared; default: the tasks' primary one.")] = None,
     protocol: Annotated[str | None, typer.Option(help="Protocol id, where the results follow several.")] = None,
     features: Annotated[str | None, typer.Option(help="Feature set, where a task's results have several.")] = None,
@@ -31,16 +30,17 @@ def compare(
 ) -> None:
     """Compare two methods with the test their tasks call for (docs/statistics.md).
 
-    Example: `magbench compare sage sage+optimag -t nc/emoji`.
+    Examples: `magbench compare sage sage+optimag -t nc/emoji`; a method of your own beside the kept cells of ours:
+    `magbench compare sage ./my_method.py -t nc/emoji --runs runs --kept`.
     """
     from magbench.cli.output import print_json
     from magbench.method_string import parse_method
-    from magbench.results.frame import newest, read_cells, scores_frame
+    from magbench.results.frame import scores_frame
     from magbench.results.items import by_design, item_scores
-    from magbench.results.keep import kept_cells
+    from magbench.results.kept import cells_of
     from magbench.stats.paired import paired
 
-    found: Sequence[Cell] = kept_cells() if kept else newest(read_cells(runs))
+    found = cells_of(runs, kept=kept)
     first, second = str(parse_method(a)), str(parse_method(b))
     cells = _of_both(_questions(found, task, protocol, features, (first, second)), (first, second))
     metric = metric or _primary(cells)

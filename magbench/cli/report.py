@@ -1,4 +1,4 @@
-"""``magbench report``: the page of a runs folder."""
+"""``magbench report``: the page of a runs folder, of the kept results, or of both."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import Annotated
 
 import typer
 
+from magbench.cli.arguments import Kept, Runs
+
 
 def report(
-    runs: Annotated[Path, typer.Option(help="Folder of results.")] = Path("runs"),
-    out: Annotated[Path | None, typer.Option(help="Folder of the page; default: RUNS/report.")] = None,
+    runs: Runs = None,
+    kept: Kept = False,
+    out: Annotated[Path | None, typer.Option(help="Folder of the page; default: RUNS/report, or report.")] = None,
     protocol: Annotated[str | None, typer.Option(help="Protocol id, where the folder holds several.")] = None,
     studies: Annotated[bool, typer.Option("--studies", help="Only the page of the kept studies.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -20,20 +23,23 @@ def report(
 
     Where the checkout keeps studies, their page is written beside it and linked.
 
-    Examples: `magbench report --runs runs`, `magbench report --studies --out page`.
+    Examples: `magbench report --runs runs`, `magbench report --kept --out leaderboard-page`,
+    `magbench report --studies --out page`.
     """
     from magbench.board.collect import write_run_report, write_studies_page
     from magbench.cli.output import check_output, print_json
-    from magbench.results.frame import comparable, newest, one_protocol, read_cells
+    from magbench.results.frame import comparable, one_protocol
+    from magbench.results.kept import cells_of
     from magbench.run.cell import cannot_write
 
-    folder = out or (Path("report") if studies else runs / "report")
+    alone = studies or (kept and runs is None)
+    folder = out or (Path("report") if alone else (runs or Path("runs")) / "report")
     check_output(folder / "index.html", "--out")
     if studies:
         page = write_studies_page(folder, empty=True)
         print_json({"report": str(page)}) if json else print(f"Report: {page}")
         return
-    cells, left = comparable(newest(read_cells(runs)))
+    cells, left = comparable(cells_of(runs, kept=kept))
     chosen = one_protocol((cell.record.protocol for cell in cells), protocol)
     beside = write_studies_page(folder)
     try:

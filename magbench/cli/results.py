@@ -11,36 +11,37 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from magbench.cli.arguments import Kept, Runs
+
 if TYPE_CHECKING:
     from magbench.results.items import Cell
     from magbench.results.record import TaskPart
 
 app = typer.Typer(help="Show finished cells, or keep them in the leaderboard.", no_args_is_help=True)
-Runs = Annotated[Path, typer.Option(help="Folder of results.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("ls")
 def ls(
-    runs: Runs = Path("runs"),
+    runs: Runs = None,
     task: Annotated[
         list[str] | None, typer.Option("--task", "-t", help="Only this task and its variants; may be repeated.")
     ] = None,
     metric: Annotated[str | None, typer.Option(help="Metric shown; default: each task's primary one.")] = None,
-    kept: Annotated[bool, typer.Option("--kept", help="Show the kept results of the checkout instead.")] = False,
+    kept: Kept = False,
     json: Json = False,
 ) -> None:
-    """Show the table of a runs folder, or of the kept results.
+    """Show the table of a runs folder, of the kept results, or of both.
 
-    Example: `magbench results ls -t nc/emoji --metric macro_f1`.
+    Examples: `magbench results ls -t nc/emoji --metric macro_f1`; your own beside ours:
+    `magbench results ls -t ret/emoji --runs runs --kept`.
     """
     from magbench.cli.output import print_json
     from magbench.registry import Registry
-    from magbench.results.frame import newest, read_cells
-    from magbench.results.keep import kept_cells
+    from magbench.results.kept import cells_of
     from magbench.results.reported import reported_rows
 
-    cells: Sequence[Cell] = kept_cells() if kept else newest(read_cells(runs))
+    cells: Sequence[Cell] = cells_of(runs, kept=kept)
     cells = _of_tasks(cells, task) if task else cells
     quoted = reported_rows(Registry.default(), {cell.record.task.id for cell in cells})
     if json:
@@ -48,7 +49,7 @@ def ls(
         return
     if all(cell.record.status != "ok" for cell in cells):
         of = f" of {' or '.join(task)}" if task else ""
-        print(f"No finished cell{of} is " + ("kept." if kept else f"in {runs}."), file=sys.stderr)
+        print(f"No finished cell{of} is " + ("kept." if kept else f"in {runs or 'runs'}."), file=sys.stderr)
     show_tables(cells, metric)
     _show_reported(quoted)
 
@@ -98,7 +99,7 @@ def _of_tasks(cells: Sequence[Cell], names: Sequence[str]) -> list[Cell]:
 
 @app.command()
 def keep(
-    runs: Runs = Path("runs"),
+    runs: Annotated[Path, typer.Option(help="Folder of results.")] = Path("runs"),
     to: Annotated[
         Path | None, typer.Option(help="Target; default: leaderboard/runs, or leaderboard/studies, of the checkout.")
     ] = None,

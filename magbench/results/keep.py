@@ -1,10 +1,11 @@
-"""Kept results: finished cells of a run in the compact form that is committed.
+"""Keeping results: finished cells of a run in the compact form that is committed.
 
 ``<folder>/<task>/<method>.jsonl`` holds the records, ``<method>.npz`` for each seed the compact prediction, enough to
 score again: in node classification the predicted class of each test node (uint16) beside the node ids (int32), and the
 true class (uint16) where the split is fixed; in link prediction and retrieval for each query the candidates above and
 equal (int32), in retrieval with the query's node and side.
-Results on another feature set than the data set's first lie in ``<folder>/<task>/<feature set>/``.
+Results on another feature set than the data set's first lie in ``<folder>/<task>/<feature set>/``. What reads them is
+:mod:`magbench.results.kept`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -23,13 +23,12 @@ import numpy as np
 from filelock import FileLock
 
 from magbench import paths
-from magbench.errors import OutputError, RecordError
+from magbench.errors import OutputError
 from magbench.method_string import file_name
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell, newest
-from magbench.results.predictions import UNREADABLE
+from magbench.results.kept import kept_predictions
 from magbench.results.record import Record, parse_record
-from magbench.tasks.views import Scored, scored_of
 
 
 def leaderboard(kind: Literal["runs", "studies"]) -> Path:
@@ -93,64 +92,6 @@ def keep(cells: Iterable[StoredCell], folder: Path, *, replace: bool = False) ->
         except OSError as error:
             raise OutputError(f"{target} cannot be written: {error.strerror}.") from error
     return kept
-
-
-@dataclass(frozen=True)
-class KeptCell:
-    """A kept record and the file that holds its compact prediction."""
-
-    record: Record
-    packed: Path
-
-    def scored(self) -> Scored | None:
-        """What metrics take, if the task's version fixes the items.
-
-        Raises:
-            RecordError: the file is damaged, or holds nothing for this cell.
-        """
-        end = f"_{self.record.protocol}_{self.record.seed}"
-        arrays = {name.removesuffix(end): array for name, array in kept_predictions(self.packed, end).items()}
-        if not arrays:
-            record = self.record
-            raise RecordError(f"{self.packed} holds no prediction of seed {record.seed} under {record.protocol}.")
-        return scored_of(arrays)
-
-
-def kept_cells(folder: Path | None = None) -> list[KeptCell]:
-    """The cells kept in ``folder`` (default: the checkout's; none without a checkout)."""
-    if folder is None:
-        root = paths.checkout()
-        if root is None:
-            return []
-        folder = root / "leaderboard" / "runs"
-    cells = []
-    for path in sorted([*folder.glob("*/*/*.jsonl"), *folder.glob("*/*/*/*.jsonl")]):
-        packed = path.with_name(f"{path.name.removesuffix('.jsonl')}.npz")
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            cells.append(KeptCell(parse_record(line, f"{path}, line {number}"), packed))
-    return cells
-
-
-def kept_records(folder: Path | None = None) -> list[Record]:
-    """The records of :func:`kept_cells`."""
-    return [cell.record for cell in kept_cells(folder)]
-
-
-def kept_predictions(path: Path, end: str = "") -> dict[str, np.ndarray]:
-    """The arrays of a kept ``.npz``: ``<array>_<protocol>_<seed>`` for each array of the compact prediction.
-
-    Args:
-        path: the file.
-        end: only those whose names end so are read.
-
-    Raises:
-        RecordError: the file is damaged.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files if name.endswith(end)}
-    except UNREADABLE as error:
-        raise RecordError(f"{path} holds no readable predictions: {error}.") from None
 
 
 def _target(record: Record, folder: Path, first: Mapping[str, str]) -> Path:

@@ -43,17 +43,13 @@ class Reported(Spec):
 
 
 def read_reported(registry: Registry, folder: Path | None = None) -> list[Reported]:
-    """Every reported result in ``folder`` (default: the checkout's; none without a checkout), by file name.
+    """Every reported result in ``folder`` (default: those that magbench ships), by file name.
 
     Raises:
         SpecError: a file breaks the schema, or a value is outside the metric's bounds.
         UnknownNameError: a task that does not exist.
     """
-    if folder is None:
-        root = paths.checkout()
-        if root is None:
-            return []
-        folder = root / "leaderboard" / "reported"
+    folder = folder or paths.content("leaderboard") / "reported"
     found = []
     for path in sorted(folder.glob("*.toml")):
         reported = Reported.from_toml(path)

@@ -16,7 +16,7 @@ from statistics import median
 from magbench.method_string import parse_method
 from magbench.registry import Registry
 from magbench.results.frame import read_cells
-from magbench.results.keep import kept_records
+from magbench.results.kept import kept_records
 from magbench.results.record import Record
 from magbench.run.load import Load, load_of, size_of
 from magbench.run.plan import Cell

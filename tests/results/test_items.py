@@ -16,7 +16,8 @@ from magbench.errors import RecordError, UnknownNameError
 from magbench.metrics import METRICS
 from magbench.results.frame import StoredCell, read_cells, scores_frame
 from magbench.results.items import by_design, item_scores
-from magbench.results.keep import keep, kept_cells
+from magbench.results.keep import keep
+from magbench.results.kept import kept_cells
 from magbench.results.table import results_table
 from magbench.stats.paired import against_hosts, paired
 

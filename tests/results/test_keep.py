@@ -10,10 +10,12 @@ from threading import Thread
 import numpy as np
 import pytest
 
+from magbench import paths
 from magbench.errors import OutputError, RecordError
 from magbench.results import keep as module
 from magbench.results.frame import StoredCell, read_cells
-from magbench.results.keep import keep, kept_cells, kept_predictions, kept_records
+from magbench.results.keep import keep
+from magbench.results.kept import cells_of, kept_cells, kept_predictions, kept_records
 
 
 @pytest.fixture
@@ -64,6 +66,28 @@ def test_cells_of_older_code_make_room(stored: list[StoredCell], tmp_path: Path)
     assert [(record.key, record.seed) for record in left] == [("f" * 64, 1)]
     arrays = kept_predictions(tmp_path / "node_classification" / "toy@1" / "mlp.npz")
     assert sorted(arrays) == ["classes_short@1_1", "nodes_short@1_1"]
+
+
+def test_kept_cells_stand_beside_those_of_a_folder(
+    stored: list[StoredCell], finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the folder has a method, however few seeds of it, its own cells alone count."""
+    other = stored[0].record.method.model_copy(update={"name": "another"})
+    keep(
+        [dataclasses.replace(c, record=c.record.model_copy(update={"method": other})) for c in stored],
+        tmp_path / "runs",
+    )
+    keep(stored, tmp_path / "runs")
+    monkeypatch.setattr(paths, "content", lambda kind: tmp_path)
+    kept = cells_of(None, kept=True)
+    assert {cell.record.method.name for cell in kept} > {"another", "mlp"}
+    own = cells_of(finished, kept=False)
+    assert all(isinstance(cell, StoredCell) for cell in own) and len(own) == len(stored)
+    both = cells_of(finished, kept=True)
+    assert {cell.record.method.name for cell in both if not isinstance(cell, StoredCell)} == {"another"}
+    assert [cell for cell in both if isinstance(cell, StoredCell)] == own
+    with pytest.raises(RecordError, match="no such folder"):
+        cells_of(tmp_path / "nowhere", kept=True)
 
 
 def test_failures_are_not_kept(stored: list[StoredCell], tmp_path: Path) -> None:

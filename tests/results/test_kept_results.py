@@ -12,7 +12,7 @@ from magbench.data.load import load_dataset
 from magbench.data.mag import MAG
 from magbench.metrics import METRICS
 from magbench.registry import Registry
-from magbench.results.keep import kept_predictions
+from magbench.results.kept import kept_predictions
 from magbench.results.record import parse_record
 from magbench.tasks.base import Task, make_task
 from magbench.tasks.retrieval import RetrievalTask

@@ -8,7 +8,7 @@ import pytest
 
 from magbench.errors import SpecError, UnknownNameError
 from magbench.registry import Registry
-from magbench.results.keep import kept_records
+from magbench.results.kept import kept_records
 from magbench.results.reported import read_reported
 
 REGISTRY = Registry.default()

@@ -12,7 +12,8 @@ from data.hub_stub import Hub
 from lab import Lab, cells
 
 from magbench.results.frame import read_cells
-from magbench.results.keep import keep, kept_cells
+from magbench.results.keep import keep
+from magbench.results.kept import kept_cells
 from magbench.results.table import results_table
 
 

@@ -9,7 +9,8 @@ from lab import Lab
 
 from magbench.metrics import METRICS
 from magbench.results.frame import StoredCell, read_cells
-from magbench.results.keep import keep, kept_cells
+from magbench.results.keep import keep
+from magbench.results.kept import kept_cells
 from magbench.results.table import results_table
 
 TASK = """

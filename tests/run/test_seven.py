@@ -183,7 +183,7 @@ def test_kept_results_of_two_feature_sets_lie_apart(lab: Lab, runs: Path, tmp_pa
     assert (folder / "sage.jsonl").is_file()
     assert (folder / SETS[1] / "sage.jsonl").is_file()
     with lab.environment():
-        from magbench.results.keep import kept_records
+        from magbench.results.kept import kept_records
 
         assert {record.run_id for record in kept_records(tmp_path)} == {record["run_id"] for record in records(runs)}
 

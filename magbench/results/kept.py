@@ -1,0 +1,93 @@
+"""Kept results: what :mod:`magbench.results.keep` wrote, alone or beside the cells of a runs folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from magbench import paths
+from magbench.errors import RecordError
+from magbench.results.frame import StoredCell, newest, question_of, read_cells
+from magbench.results.predictions import UNREADABLE
+from magbench.results.record import Record, parse_record
+from magbench.tasks.views import Scored, scored_of
+
+
+@dataclass(frozen=True)
+class KeptCell:
+    """A kept record and the file that holds its compact prediction."""
+
+    record: Record
+    packed: Path
+
+    def scored(self) -> Scored | None:
+        """What metrics take, if the task's version fixes the items.
+
+        Raises:
+            RecordError: the file is damaged, or holds nothing for this cell.
+        """
+        end = f"_{self.record.protocol}_{self.record.seed}"
+        arrays = {name.removesuffix(end): array for name, array in kept_predictions(self.packed, end).items()}
+        if not arrays:
+            record = self.record
+            raise RecordError(f"{self.packed} holds no prediction of seed {record.seed} under {record.protocol}.")
+        return scored_of(arrays)
+
+    def history(self) -> list[dict[str, float]]:
+        """None is kept."""
+        return []
+
+
+def kept_cells(folder: Path | None = None) -> list[KeptCell]:
+    """The cells kept in ``folder`` (default: those that magbench ships)."""
+    folder = folder or paths.content("leaderboard") / "runs"
+    cells = []
+    for path in sorted([*folder.glob("*/*/*.jsonl"), *folder.glob("*/*/*/*.jsonl")]):
+        packed = path.with_name(f"{path.name.removesuffix('.jsonl')}.npz")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            cells.append(KeptCell(parse_record(line, f"{path}, line {number}"), packed))
+    return cells
+
+
+def kept_records(folder: Path | None = None) -> list[Record]:
+    """The records of :func:`kept_cells`."""
+    return [cell.record for cell in kept_cells(folder)]
+
+
+def kept_predictions(path: Path, end: str = "") -> dict[str, np.ndarray]:
+    """The arrays of a kept ``.npz``: ``<array>_<protocol>_<seed>`` for each array of the compact prediction.
+
+    Args:
+        path: the file.
+        end: only those whose names end so are read.
+
+    Raises:
+        RecordError: the file is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files if name.endswith(end)}
+    except UNREADABLE as error:
+        raise RecordError(f"{path} holds no readable predictions: {error}.") from None
+
+
+def cells_of(runs: Path | None, *, kept: bool) -> Sequence[StoredCell | KeptCell]:
+    """The newest cells of a runs folder, the kept cells, or both.
+
+    Args:
+        runs: the folder; ``None``: ``runs`` here, or none where kept cells are asked for.
+        kept: whether kept cells are asked for. Beside a folder they are those of methods that it has no cell of, on
+            the same task, feature set and protocol.
+
+    Raises:
+        RecordError: the folder is missing, or a record cannot be read.
+    """
+    if kept and runs is None:
+        return kept_cells()
+    found = newest(read_cells(runs or Path("runs")))
+    own = {(question_of(cell.record), cell.record.method.name) for cell in found}
+    beside = kept_cells() if kept else []
+    return [*found, *(cell for cell in beside if (question_of(cell.record), cell.record.method.name) not in own)]
