@@ -54,6 +54,7 @@ class ReportCell:
         parts: the primary metric on parts of the test items, by name; may be empty.
         recall: in retrieval k -> recall@k.
         steps: quantity -> step -> value, of a method that measures its states step by step; may be empty.
+        shipped: whether magbench finds all parts of the method by name.
     """
 
     task: str
@@ -79,6 +80,7 @@ class ReportCell:
     parts: Mapping[str, float] = field(default_factory=dict)
     recall: Mapping[int, float] = field(default_factory=dict)
     steps: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    shipped: bool = True
 
     @property
     def question(self) -> tuple[str, str, str]:

@@ -17,7 +17,7 @@ from magbench.board.study_page import write_studies
 from magbench.data.load import load_dataset
 from magbench.data.mag import MAG
 from magbench.errors import MagbenchError
-from magbench.method_string import split_host
+from magbench.method_string import parse_method, split_host
 from magbench.metrics.ranking import recalls
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell, question_of
@@ -103,6 +103,7 @@ def _report_cell(cell: StoredCell | KeptCell, registry: Registry, graph: Graphs 
         parts=_parts(record),
         recall=_recall(cell) if record.method.towers and record.status == "ok" else {},
         steps=_steps(record.telemetry),
+        shipped=all(part.name in registry.methods for part in parse_method(record.method.name).parts),
     )
 
 

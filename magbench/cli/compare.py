@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def compare(
-    a: Annotated[str, typer.Argument(help="Method string of the first method, e.g. sage.")],
+    a: Annotated[str, typer.Argument(help="Method string of the first method, e.g. sage or ./my_method.py.")],
     b: Annotated[str, typer.Argument(help="Method string of the second; the difference is b − a.")],
     task: Annotated[list[str] | None, typer.Option("--task", "-t", help="Only this task. Repeatable.")] = None,
     runs: Runs = None,
@@ -34,14 +34,15 @@ def compare(
     `magbench compare sage ./my_method.py -t nc/emoji --runs runs --kept`.
     """
     from magbench.cli.output import print_json
-    from magbench.method_string import parse_method
+    from magbench.registry import Registry
     from magbench.results.frame import scores_frame
     from magbench.results.items import by_design, item_scores
     from magbench.results.kept import cells_of
+    from magbench.run.request import resolve_methods
     from magbench.stats.paired import paired
 
+    first, second = map(str, resolve_methods([a, b], Registry.default())[0])
     found = cells_of(runs, kept=kept)
-    first, second = str(parse_method(a)), str(parse_method(b))
     cells = _of_both(_questions(found, task, protocol, features, (first, second)), (first, second))
     metric = metric or _primary(cells)
     frame = scores_frame(cell.record for cell in cells)
