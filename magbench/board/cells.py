@@ -55,6 +55,7 @@ class ReportCell:
         recall: in retrieval k -> recall@k.
         steps: quantity -> step -> value, of a method that measures its states step by step; may be empty.
         shipped: whether magbench finds all parts of the method by name.
+        ranked: whether the leaderboard ranks the task and the protocol.
     """
 
     task: str
@@ -81,6 +82,7 @@ class ReportCell:
     recall: Mapping[int, float] = field(default_factory=dict)
     steps: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     shipped: bool = True
+    ranked: bool = True
 
     @property
     def question(self) -> tuple[str, str, str]:

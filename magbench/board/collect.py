@@ -79,8 +79,10 @@ def _first_of_each_method(cells: Sequence[StoredCell | KeptCell]) -> set[str]:
 
 def _report_cell(cell: StoredCell | KeptCell, registry: Registry, graph: Graphs | None) -> ReportCell:
     record = cell.record
+    name = f"{record.task.id}@{record.task.version}"
+    specs = registry.find_task(name), registry.protocols.get(record.protocol.partition("@")[0])
     return ReportCell(
-        task=f"{record.task.id}@{record.task.version}",
+        task=name,
         dataset=f"{record.dataset.id}@{record.dataset.version}",
         method=record.method.name,
         seed=record.seed,
@@ -104,6 +106,7 @@ def _report_cell(cell: StoredCell | KeptCell, registry: Registry, graph: Graphs 
         recall=_recall(cell) if record.method.towers and record.status == "ok" else {},
         steps=_steps(record.telemetry),
         shipped=all(part.name in registry.methods for part in parse_method(record.method.name).parts),
+        ranked=all(spec is None or spec.ranked for spec in specs),
     )
 
 

@@ -102,6 +102,7 @@ def render(
         environment=environment(cells),
         key_names=names,
         keyed=keyed,
+        unranked={cell.question for cell in cells if not cell.ranked},
         foreign=sorted({cell.method for cell in cells if not cell.shipped}),
         commands=commands(cells) if reproduce is None else tuple(reproduce),
         citation=citation,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -169,6 +170,14 @@ def test_reported_numbers_stand_below_their_task_and_are_no_rows(cell) -> None:
 def test_protocols_are_never_mixed(cell) -> None:
     page = render([cell("mlp", 0), cell("mlp", 0, protocol="standard@1")], title="t")
     assert 'id="task-2"' in page
+
+
+def test_what_is_never_ranked_and_what_is_not_ours_is_said(cell) -> None:
+    cells = [cell("mlp", seed) for seed in range(2)]
+    assert "never ranked" not in render(cells, title="x") and "Not part of magbench" not in render(cells, title="x")
+    page = render([replace(found, ranked=False, shipped=False) for found in cells], title="x")
+    assert page.count("(never ranked)") == 1
+    assert "Not part of magbench: <bdi><code>mlp</code></bdi>." in page
 
 
 def test_lone_surrogates_do_not_stop_the_page(cell, tmp_path: Path) -> None:
