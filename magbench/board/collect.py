@@ -34,7 +34,9 @@ SAMPLE_SIZE = 24
 RECALL_AT = (1, 2, 5, 10, 20, 50, 100)
 
 
-def write_run_report(cells: Sequence[StoredCell | KeptCell], out: Path, studies: bool = False) -> Path:
+def write_run_report(
+    cells: Sequence[StoredCell | KeptCell], out: Path, *, title: str = "magbench report", studies: bool = False
+) -> Path:
     """Write ``out/index.html`` for ``cells``, with a link to the studies' page if ``studies``; returns its path."""
     registry = Registry.default()
 
@@ -50,7 +52,7 @@ def write_run_report(cells: Sequence[StoredCell | KeptCell], out: Path, studies:
     return write_report(
         [_report_cell(cell, registry, graph if cell.record.run_id in shown else None) for cell in cells],
         out,
-        title="magbench report",
+        title=title,
         studies=studies,
         reported=read_reported(registry),
     )

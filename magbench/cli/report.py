@@ -32,8 +32,8 @@ def report(
     from magbench.results.kept import cells_of
     from magbench.run.cell import cannot_write
 
-    alone = studies or (kept and runs is None)
-    folder = out or (Path("report") if alone else (runs or Path("runs")) / "report")
+    board = kept and runs is None
+    folder = out or (Path("report") if studies or board else (runs or Path("runs")) / "report")
     check_output(folder / "index.html", "--out")
     if studies:
         page = write_studies_page(folder, empty=True)
@@ -43,7 +43,12 @@ def report(
     chosen = one_protocol((cell.record.protocol for cell in cells), protocol)
     beside = write_studies_page(folder)
     try:
-        page = write_run_report([c for c in cells if c.record.protocol == chosen], folder, beside is not None)
+        page = write_run_report(
+            [cell for cell in cells if cell.record.protocol == chosen],
+            folder,
+            title="magbench leaderboard" if board else "magbench report",
+            studies=beside is not None,
+        )
     except OSError as error:
         raise cannot_write(folder, error) from error
     if json:

@@ -61,7 +61,8 @@ def read_cells(runs: Path) -> list[StoredCell]:
     """
     if not runs.is_dir():
         raise RecordError(
-            f"No results at {runs}: there is no such folder. Run `magbench run`, or name one with --runs."
+            f"No results at {runs}: there is no such folder. Run `magbench run`, name a folder with --runs, or see the"
+            " kept results with `magbench results ls --kept`."
         )
     cells = []
     for path in runs.glob("**/record.json"):
