@@ -15,6 +15,8 @@ from magbench.specs import DatasetSpec, PairSplitSpec, TaskSpec
 Table = Mapping[str, tuple[str, ...]]
 SMALL_POOL = 1000
 """Test nodes that ``pool=1k`` takes."""
+TAKES_APART = ("random", "no_graph", "node_disjoint", "random_node_disjoint")
+"""Controls that take a score apart: fingerprint, features alone, content gain and its floor."""
 
 
 def parse_options(text: str, owner: str) -> dict[str, str]:
@@ -32,6 +34,15 @@ def parse_options(text: str, owner: str) -> dict[str, str]:
             raise OptionError(f"Task {owner}[{text}]: option {option!r} is given twice.")
         found[option] = value
     return found
+
+
+def with_option(task: str, option: str) -> str:
+    """The unversioned task's name under one more option.
+
+    >>> with_option("ret/emoji", "control=random"), with_option("ret/emoji[pool=all]", "control=random")
+    ('ret/emoji[control=random]', 'ret/emoji[pool=all,control=random]')
+    """
+    return f"{task[:-1]},{option}]" if task.endswith("]") else f"{task}[{option}]"
 
 
 def make_variant(task: TaskSpec, options: Mapping[str, str], table: Table, dataset: DatasetSpec) -> TaskSpec:

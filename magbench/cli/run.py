@@ -32,6 +32,10 @@ def run(
     suite: Annotated[str | None, typer.Option(help="Suite of tasks and methods; default: quickstart.")] = None,
     protocol: Annotated[str | None, typer.Option(help="Protocol id; default: the suite's, else standard@1.")] = None,
     seeds: Annotated[str | None, typer.Option(help="Subset of the protocol's seeds: 0-3 or 0,2,5.")] = None,
+    controls: Annotated[
+        bool,
+        typer.Option("--controls", help="Retrieval: beside each task the four controls that take its scores apart."),
+    ] = False,
     out: Annotated[Path, typer.Option(help="Folder of results.")] = Path("runs"),
     jobs: Annotated[int | None, typer.Option(min=1, help="Cells at a time; default: one a core.")] = None,
     timeout: Annotated[float | None, typer.Option(min=1, help="Seconds a cell may take.")] = None,
@@ -65,6 +69,8 @@ def run(
 
       magbench run -t nc/emoji -m ./my_method.py --seeds 0-2
 
+      magbench run -t ret/emoji -m goma --controls
+
       magbench run --suite seven --plan
     """
     from magbench.run.server import start_server
@@ -90,6 +96,7 @@ def run(
             features=features or (),
             protocol=protocol,
             seeds=seeds,
+            controls=controls,
         )
         cells = request.plan(out)
     missing = needs(cells, request.registry)

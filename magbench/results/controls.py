@@ -16,6 +16,7 @@ from magbench.metrics import higher_is_better
 from magbench.results.frame import StoredCell, comparable, newest, read_cells, scores_frame
 from magbench.results.items import Cell, item_scores
 from magbench.stats.controls import PLAIN, control_table, split_control
+from magbench.variants import with_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,8 +69,7 @@ def fit_to_show(cells: Sequence[CellT]) -> tuple[list[CellT], list[str]]:
 
 def reason(task: str, method: str) -> str:
     """Why a row is not shown, and what to run."""
-    name = task.rpartition("@")[0]
-    control = f"{name[:-1]},control=random]" if name.endswith("]") else f"{name}[control=random]"
+    control = with_option(task.rpartition("@")[0], "control=random")
     return (
         f"{method} on {task} is not shown: its sides are coupled, and its control with random features is not among "
         f"these results. Run `magbench run -t '{control}' -m '{method}'` into the same folder."

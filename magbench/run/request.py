@@ -12,8 +12,10 @@ from magbench.method_string import Part as Component
 from magbench.options import parse_assignment
 from magbench.registry import Registry
 from magbench.run.plan import Cell, PlanPart, make_plan, parse_seeds
+from magbench.specs import PairSplitSpec
 from magbench.suites import Part, Suite
 from magbench.train.compose import apply_assignments
+from magbench.variants import TAKES_APART, with_option
 
 DEFAULT_SUITE, DEFAULT_PROTOCOL = "quickstart", "standard@1"
 
@@ -39,6 +41,7 @@ def make_request(
     features: Sequence[str] = (),
     protocol: str | None = None,
     seeds: str | None = None,
+    controls: bool = False,
 ) -> Request:
     """Read a request; what is given replaces what the suite says, and of its parts only those with the tasks are left.
 
@@ -50,6 +53,7 @@ def make_request(
         features: names of feature sets; each task takes those that its data set has.
         protocol: protocol id; default: the suite's, else ``standard@1``.
         seeds: a subset of the protocol's seeds, ``0-3`` or ``0,2,5``; default: the suite's, else all.
+        controls: whether the controls that take a score apart are run as well, of each task that has them.
 
     Raises:
         MagbenchError: anything that does not resolve.
@@ -62,6 +66,7 @@ def make_request(
         missing = "--method" if tasks else "--task"
         raise OptionError(f"Give {missing} too, or a --suite: a run is tasks × methods.")
     parts = _parts(chosen, [registry.task(name).id for name in tasks], methods, registry)
+    parts = _with_controls(parts, registry) if controls else parts
     _check_features(features, parts, registry)
     texts = list(dict.fromkeys(text for part in parts for text in part.methods))
     strings, paths = resolve_methods(texts, registry)
@@ -99,6 +104,20 @@ def _parts(suite: Suite | None, tasks: Sequence[str], methods: Sequence[str], re
             raise UnknownNameError(f"task of suite {suite.name}", name, set().union(*known))
     kept = [tuple(name for name in tasks if name in names) for names in known]
     return [part.model_copy(update={"tasks": names}) for part, names in zip(parts, kept, strict=True) if names]
+
+
+def _with_controls(parts: Sequence[Part], registry: Registry) -> list[Part]:
+    """The parts with the controls of each task behind it; of a control there are none."""
+
+    def controls(name: str) -> list[str]:
+        task = registry.task(name)
+        plain = isinstance(task.split, PairSplitSpec) and not task.split.control
+        return [with_option(task.id, f"control={control}") for control in TAKES_APART] if plain else []
+
+    found = [tuple(one for name in part.tasks for one in (name, *controls(name))) for part in parts]
+    if all(tasks == part.tasks for tasks, part in zip(found, parts, strict=True)):
+        raise OptionError("--controls: none of these tasks has any; those of retrieval have, e.g. -t ret/emoji.")
+    return [part.model_copy(update={"tasks": tasks}) for tasks, part in zip(found, parts, strict=True)]
 
 
 def _check_features(features: Sequence[str], parts: Sequence[Part], registry: Registry) -> None:

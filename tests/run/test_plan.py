@@ -64,6 +64,19 @@ def test_the_same_method_twice_is_one(lab: Lab) -> None:
     assert len(plan(lab, "mlp[dropout=0.5,lr=1]", "mlp[lr=1.0,dropout=0.50]")) == 1
 
 
+def test_controls_stand_behind_their_task(lab: Lab) -> None:
+    tasks = ["ret/emoji", "nc/toy", "ret/tabler[pool=all]", "ret/tabler[control=rewired]"]
+    found = list(dict.fromkeys(cell.task for cell in plan(lab, "gcn", tasks=tasks, controls=True)))
+    names = ("random", "no_graph", "node_disjoint", "random_node_disjoint")
+    assert found == [
+        "retrieval/emoji@1", *(f"retrieval/emoji[control={name}]@1" for name in names), "node_classification/toy@1",
+        "retrieval/tabler[pool=all]@1", *(f"retrieval/tabler[pool=all,control={name}]@1" for name in names),
+        "retrieval/tabler[control=rewired]@1",
+    ]  # fmt: skip
+    with pytest.raises(OptionError, match="--controls: none of these tasks"):
+        plan(lab, "gcn", tasks=["nc/toy", "ret/emoji[control=random]"], controls=True)
+
+
 def test_the_key_follows_what_can_change_a_score(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     (before,) = plan(lab, "mlp")
     assert plan(lab, "mlp")[0].key == before.key
