@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from magbench.data.meta import Conversion
     from magbench.specs import DatasetSpec
 
-app = typer.Typer(help="List, fetch, import, describe and verify data sets.", no_args_is_help=True)
+app = typer.Typer(help="List, fetch, import, encode, describe and verify data sets.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="Data set, e.g. emoji.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Features = Annotated[list[str] | None, typer.Option("--features", help="Feature set; may be given again.")]
@@ -68,6 +68,29 @@ def import_(
     spec = Registry.default().dataset(name)
     with transfer_display() as show:
         found = import_folder(spec, path, features=features or (), show=show)
+    _print(spec, found, json)
+
+
+@app.command()
+def captions(
+    name: Name,
+    features: Annotated[str | None, typer.Option("--features", help="Feature set; default: the first.")] = None,
+    json: Json = False,
+) -> None:
+    """Encode every caption of a data set that has several a node, for retrieval with text=captions.
+
+    Needs the extra [encode], and a feature set whose texts come from that encoder. Results on the data set from before
+    do not compare with later ones.
+
+    Example: `magbench data captions flickr8k1k`.
+    """
+    from magbench.cli.progress import transfer_display
+    from magbench.data.captions import add_captions
+    from magbench.registry import Registry
+
+    spec = Registry.default().dataset(name)
+    with transfer_display() as show:
+        found = add_captions(spec, features=features, show=show)
     _print(spec, found, json)
 
 

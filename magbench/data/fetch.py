@@ -53,7 +53,7 @@ def fetch(
         OutputError: something cannot be written, or the disk is too full.
     """
     _refuse_unpublished(spec)
-    with _turn(spec.id, show):
+    with turn(spec.id, show):
         folder, old = _present(spec)
         chosen = _mirror(spec, mirror, features, old)
         wanted = tuple(features) or (next(iter(old.features if old else chosen.features)),)
@@ -61,7 +61,7 @@ def fetch(
         pictures = images and (old is None or "images.parquet" not in old.files)
         if old is not None and not missing and not pictures:
             return Conversion(folder, old, (ALREADY,))
-        with _turn(str(chosen.repo).replace("/", "--"), show):
+        with turn(str(chosen.repo).replace("/", "--"), show):
             repository = Repository(chosen, offline=offline, show=show)
             choice = choose(_archived(chosen), repository.listing(), str(chosen.repo), missing, pictures)
             check_disk(repository, choice)
@@ -91,7 +91,7 @@ def import_folder(spec: DatasetSpec, path: Path, *, features: Sequence[str] = ()
     for name in features:
         if name not in spec.features:
             raise UnknownNameError("feature set", name, spec.features, f"Data set: {spec.id}.")
-    with _turn(spec.id, show):
+    with turn(spec.id, show):
         folder, old = _present(spec)
         mirror, found = local_sources(spec, path, features)
         if old is not None and mirror.name != old.mirror:
@@ -193,7 +193,7 @@ def _other_mirror(spec: DatasetSpec, name: str, old: Meta, folder: Path) -> Data
 
 
 @contextmanager
-def _turn(name: str, show: Show) -> Iterator[None]:
+def turn(name: str, show: Show) -> Iterator[None]:
     """Wait until no other process works on `name`."""
     folder = paths.home() / "locks"
     try:

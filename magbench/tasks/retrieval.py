@@ -183,7 +183,8 @@ class RetrievalTask(Task):
         if mag.captions is None or "text" not in mag.modalities:
             raise DataError(
                 f"Task {self.spec.id}: the feature set {mag.features!r} of data set {mag.name!r} has one text a node, "
-                "that of caption 1; text=captions needs x_captions.npy and caption_node.npy too (docs/retrieval.md)."
+                "that of caption 1; text=captions needs a vector for every caption: `magbench data captions "
+                f"{mag.name}` (docs/retrieval.md)."
             )
         x, node = mag.captions
         return Items(node.numpy(), x, torch.ones(len(x), dtype=torch.bool))
