@@ -145,7 +145,7 @@ def controls_of(section: Sequence[ReportCell], beside: Sequence[ReportCell]) -> 
     gains = [row for row in rows if row.gain is not None]
     methods = [row.label.full for row in rows]
     stepwise = [method for method in methods if any(cell.steps for cell in own if cell.method == method)]
-    random = [cell for cell in controls if _control(cell) == "random"]
+    random = noise_of(own, controls)
     return Controls(
         pool=own[0].pool,
         names=names,
@@ -156,6 +156,12 @@ def controls_of(section: Sequence[ReportCell], beside: Sequence[ReportCell]) -> 
         curves=_recall_curves(methods[:_SHOWN], own, random),
         smoothing=_smoothing_curves(stepwise[:_SHOWN], own, random),
     )
+
+
+def noise_of(section: Sequence[ReportCell], beside: Sequence[ReportCell]) -> list[ReportCell]:
+    """The finished controls with random features that belong to a section's cells."""
+    asked = {cell.question for cell in section}
+    return [cell for cell in beside if cell.ok and _control(cell) == "random" and _base(cell) in asked]
 
 
 def _row(found: Mapping[Any, Any], own: Sequence[ReportCell], names: Sequence[str], parts: Sequence[str]) -> ControlRow:

@@ -14,11 +14,13 @@ from pathlib import Path
 from magbench import __version__
 from magbench.board import charts
 from magbench.board.cells import ReportCell, Sample
-from magbench.board.controls import controls_of, split_cells
+from magbench.board.controls import controls_of, noise_of, split_cells
 from magbench.board.nodes import LIMIT, cards
 from magbench.board.page import policy_hash, source, template_engine, write_page
 from magbench.board.provenance import commands, environment, failures, identities
-from magbench.board.study_charts import LINES_SIZE
+from magbench.board.study_charts import FIELD, LINES_SIZE
+from magbench.board.study_grid import point
+from magbench.board.sweeps import Sweep, sweeps_of
 from magbench.board.view import ALPHA, sections
 from magbench.results.reported import Reported
 
@@ -81,6 +83,7 @@ def render(
 ) -> str:
     """The page as text; the arguments are those of :func:`write_report`."""
     environ = template_engine()
+    environ.filters["point"] = point
     own, beside, hidden = split_cells(cells)
     found = sections(own, test_train_ratio=test_train_ratio)
     by_section = [[c for c in own if c.question == (s.task, s.features, s.protocol)] for s in found]
@@ -93,6 +96,8 @@ def render(
         version=__version__,
         sections=tuple(zip(found, (cards(group, share) for group in by_section), strict=True)),
         controls={s.anchor: controls_of(g, beside) for s, g in zip(found, by_section, strict=True)},
+        sweeps={s.anchor: _sweeps(g, beside) for s, g in zip(found, by_section, strict=True)},
+        field=FIELD,
         reported={section.anchor: _reported_of(section.task, reported) for section in found},
         hidden=hidden,
         line_size=LINES_SIZE,
@@ -117,6 +122,11 @@ def render(
         style_hash=policy_hash(style),
         script_hash=policy_hash(script),
     )
+
+
+def _sweeps(section: Sequence[ReportCell], beside: Sequence[ReportCell]) -> tuple[Sweep, ...]:
+    noise = noise_of(section, beside)
+    return sweeps_of([("the task’s features", section), ("random features", noise)] if noise else [("", section)])
 
 
 def _reported_of(task: str, reported: Sequence[Reported]) -> list[tuple[Reported, float]]:

@@ -42,17 +42,27 @@ class Heat:
     height: float
 
 
-def heat(xs: Sequence[Value], ys: Sequence[Value], measured: Measured, largest: float) -> Heat:
+def heat(
+    xs: Sequence[Value], ys: Sequence[Value], measured: Measured, largest: float, *, smallest: float = 0.0
+) -> Heat:
     """The map of ``measured`` over ``xs`` (across) and ``ys`` (down); what was not measured has no field.
 
     Args:
         xs, ys: the axes' values.
         measured: means and seeds.
         largest: the magnitude that has the full colour.
+        smallest: the magnitude that has none.
     """
     width, height = FIELD
+    span = largest - smallest
     fields = tuple(
-        Field(_LEFT + i * width, _TOP + j * height, mean, min(abs(mean) / largest, 1.0) if largest > 0 else 0.0, seeds)
+        Field(
+            _LEFT + i * width,
+            _TOP + j * height,
+            mean,
+            min((abs(mean) - smallest) / span, 1.0) if span > 0 else 0.0,
+            seeds,
+        )
         for j, y in enumerate(ys)
         for i, x in enumerate(xs)
         for mean, seeds in [measured.get((x, y), (float("nan"), 0))]

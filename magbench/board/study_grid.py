@@ -152,7 +152,9 @@ def _sorted(values: Sequence[Value]) -> list[Value]:
 
 
 def point(value: float, name: str = "gain") -> str:
-    """A difference in points with its sign; another quantity to three digits."""
+    """A difference in points with its sign; a score to three digits; another quantity to three significant ones."""
+    if name == "score":
+        return numbers.score(value)
     if name != "gain" or not isfinite(value):
         return numbers.general(value)
     return f"{value:+.1f}".replace("-", "−") if abs(value) >= 0.05 else "0.0"
