@@ -45,6 +45,22 @@ def with_option(task: str, option: str) -> str:
     return f"{task[:-1]},{option}]" if task.endswith("]") else f"{task}[{option}]"
 
 
+def split_option(task: str, option: str) -> tuple[str, str | None]:
+    """The task without an option, and the option's value; None where the task does not have it.
+
+    >>> split_option("retrieval/emoji[pool=all,control=no_graph]@1", "control")
+    ('retrieval/emoji[pool=all]@1', 'no_graph')
+    >>> split_option("retrieval/emoji@1", "control")
+    ('retrieval/emoji@1', None)
+    """
+    before, _, rest = task.partition("[")
+    written, _, after = rest.partition("]")
+    key = f"{option}="
+    others = ",".join(item for item in written.split(",") if not item.startswith(key))
+    value = next((item.removeprefix(key) for item in written.split(",") if item.startswith(key)), None)
+    return (task if value is None else f"{before}[{others}]{after}" if others else f"{before}{after}"), value
+
+
 def make_variant(task: TaskSpec, options: Mapping[str, str], table: Table, dataset: DatasetSpec) -> TaskSpec:
     """The variant of ``task`` with these options; the task itself, where they change nothing.
 

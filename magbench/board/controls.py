@@ -64,7 +64,7 @@ class ControlRow:
 
 @dataclass(frozen=True)
 class Curve:
-    """A line a method over k: the k of recall@k, or the number of smoothing steps."""
+    """A line a method over the k of recall@k, the number of smoothing steps, or the values of an option."""
 
     title: str
     chart: Lines
@@ -153,8 +153,8 @@ def controls_of(section: Sequence[ReportCell], beside: Sequence[ReportCell]) -> 
         rows=rows,
         best=max(gains, key=lambda row: row.gain.value if row.gain else 0.0, default=None),
         scale=_scale(rows),
-        curves=_recall_curves(methods[:_SHOWN], own, random),
-        smoothing=_smoothing_curves(stepwise[:_SHOWN], own, random),
+        curves=_recall_curves(methods, own, random),
+        smoothing=_smoothing_curves(stepwise, own, random),
     )
 
 
@@ -202,8 +202,8 @@ def _over_seeds(values: Sequence[float]) -> Spread | None:
     return Spread(fmean(values), stdev(values) if len(values) > 1 else float("nan")) if values else None
 
 
-Panel = tuple[str, Sequence[ReportCell], Callable[[ReportCell], Mapping[int, float]]]
-"""A title, the cells, and what is drawn of a cell: k → value."""
+Panel = tuple[str, Sequence[ReportCell], Callable[[ReportCell], Mapping[int, float] | Mapping[float, float]]]
+"""A title, the cells, and what is drawn of a cell: where → value."""
 
 
 def _recall_curves(
@@ -212,7 +212,7 @@ def _recall_curves(
     def recall(cell: ReportCell) -> Mapping[int, float]:
         return cell.recall
 
-    return _curves(methods, [("the task’s features", own, recall), ("random features", random, recall)])
+    return curves(methods, [("the task’s features", own, recall), ("random features", random, recall)])
 
 
 def _smoothing_curves(
@@ -227,11 +227,12 @@ def _smoothing_curves(
         [panel("Dirichlet energy", own, "dirichlet")],
         [panel("Effective rank", own, "effective_rank")],
     ]
-    return tuple(curve for panels in together for curve in _curves(methods, panels))
+    return tuple(curve for panels in together for curve in curves(methods, panels))
 
 
-def _curves(methods: Sequence[str], panels: Sequence[Panel]) -> tuple[Curve, ...]:
-    """The panels that have anything to show, all on one scale."""
+def curves(methods: Sequence[str], panels: Sequence[Panel]) -> tuple[Curve, ...]:
+    """The panels that have anything to show, all on one scale, of the first methods."""
+    methods = methods[:_SHOWN]
     measured = {title: _means(methods, cells, values) for title, cells, values in panels}
     measured = {title: found for title, found in measured.items() if found}
     scale = lines_scale([mean for found in measured.values() for mean, _ in found.values()] or [0.0])
@@ -240,7 +241,9 @@ def _curves(methods: Sequence[str], panels: Sequence[Panel]) -> tuple[Curve, ...
 
 
 def _means(
-    methods: Sequence[str], cells: Sequence[ReportCell], values: Callable[[ReportCell], Mapping[int, float]]
+    methods: Sequence[str],
+    cells: Sequence[ReportCell],
+    values: Callable[[ReportCell], Mapping[int, float] | Mapping[float, float]],
 ) -> dict[tuple[Value, Value], tuple[float, int]]:
     """(k, method) → mean over seeds and their number."""
     points: dict[tuple[Value, Value], list[float]] = defaultdict(list)

@@ -15,6 +15,7 @@ from magbench import __version__
 from magbench.board import charts
 from magbench.board.cells import ReportCell, Sample
 from magbench.board.controls import controls_of, noise_of, split_cells
+from magbench.board.ladders import ladders_of
 from magbench.board.nodes import LIMIT, cards
 from magbench.board.page import policy_hash, source, template_engine, write_page
 from magbench.board.provenance import commands, environment, failures, identities
@@ -90,12 +91,17 @@ def render(
     sampled = sum(any(cell.ok and cell.sample for cell in group) for group in by_section)
     share = max(1, LIMIT // sampled) if sampled else 0
     names, keyed = identities(cells)
+    controls = {s.anchor: controls_of(g, beside) for s, g in zip(found, by_section, strict=True)}
     style, script = source(environ, "report.css"), source(environ, "report.js")
     return environ.get_template("report.html").render(
         title=title,
         version=__version__,
         sections=tuple(zip(found, (cards(group, share) for group in by_section), strict=True)),
-        controls={s.anchor: controls_of(g, beside) for s, g in zip(found, by_section, strict=True)},
+        controls=controls,
+        ladders={
+            s.anchor: ladders_of(at, group, [*own, *beside]) if (at := controls[s.anchor]) else ()
+            for s, group in zip(found, by_section, strict=True)
+        },
         sweeps={s.anchor: _sweeps(g, beside) for s, g in zip(found, by_section, strict=True)},
         field=FIELD,
         reported={section.anchor: _reported_of(section.task, reported) for section in found},

@@ -9,7 +9,6 @@ of neighbours adds where the two sides of a pair share none. It rests on a part 
 
 from __future__ import annotations
 
-import re
 from typing import get_args
 
 import numpy as np
@@ -18,12 +17,12 @@ import pandas as pd
 from magbench.specs import Control
 from magbench.stats.frames import check_scores
 from magbench.stats.paired import holm, paired, summarise
+from magbench.variants import split_option
 
 CONTROLS: tuple[str, ...] = get_args(Control)
 PLAIN = "plain"
 """The task itself, beside its controls."""
 
-_OPTION = re.compile(r"(?P<before>[\[,])control=(?P<control>\w+)(?P<after>[\],])")
 _KEY = ["task", "dataset", "method"]
 _GAIN = ["content_gain", "content_low", "content_high", "content_p", "content_seeds", "content_note"]
 
@@ -33,17 +32,11 @@ def split_control(task: str) -> tuple[str, str]:
 
     >>> split_control("retrieval/emoji[control=random]@1")
     ('retrieval/emoji@1', 'random')
-    >>> split_control("retrieval/emoji[pool=all,control=no_graph]@1")
-    ('retrieval/emoji[pool=all]@1', 'no_graph')
     >>> split_control("retrieval/emoji@1")
     ('retrieval/emoji@1', 'plain')
     """
-    found = _OPTION.search(task)
-    if found is None:
-        return task, PLAIN
-    before, after = found["before"], found["after"]
-    joint = {"[]": "", "[,": "[", ",]": "]"}.get(before + after, ",")
-    return task[: found.start()] + joint + task[found.end() :], found["control"]
+    rest, control = split_option(task, "control")
+    return rest, control or PLAIN
 
 
 def control_table(

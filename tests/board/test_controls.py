@@ -21,10 +21,10 @@ LEVELS = {
 }  # fmt: skip
 
 
-def make(control: str, method: str, seed: int, level: float, towers: str) -> ReportCell:
+def make(control: str, method: str, seed: int, level: float, towers: str, task: str = "") -> ReportCell:
     right = np.arange(ITEMS) < level * ITEMS
     return ReportCell(
-        task=f"retrieval/toy[control={control}]@1" if control else "retrieval/toy@1",
+        task=task or (f"retrieval/toy[control={control}]@1" if control else "retrieval/toy@1"),
         dataset="toy@1", method=method, seed=seed, status="ok", error=None,
         scores={"recall@1": float(right.mean()), "mrr": float(right.mean())}, n_test=2 * ITEMS,
         history=[], telemetry={}, cost={"fit_s": 1.0}, params=10, protocol="standard@1", env={}, sample=[],
