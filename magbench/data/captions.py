@@ -41,7 +41,7 @@ def add_captions(spec: DatasetSpec, *, features: str | None = None, show: Show =
         OutputError: the store cannot be written.
     """
     if spec.source != "store" or len(spec.columns.captions) < 2:
-        raise DataError(f"Data set {spec.id} has no several captions a node; there is nothing to encode.")
+        raise DataError(f"Data set {spec.id} does not have several captions a node; there is nothing to encode.")
     if not is_here(spec):
         raise DataError(f"Data set {spec.id} is not here. Run `magbench data get` or `magbench data import` first.")
     with turn(spec.id, show):

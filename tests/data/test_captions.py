@@ -75,7 +75,7 @@ def test_another_encoder_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_nothing_to_encode(folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="emoji@1 has no several captions"):
+    with pytest.raises(DataError, match="emoji@1 does not have several captions"):
         add_captions(Registry.default().dataset("emoji"))
     with pytest.raises(MagbenchError, match="feature set 'clip'"):
         add_captions(SPEC, features="clip")
