@@ -27,14 +27,14 @@ class Ladder:
 
 
 def ladders_of(controls: Controls, section: Sequence[ReportCell], cells: Sequence[ReportCell]) -> tuple[Ladder, ...]:
-    """The ladders that start at one section's task, of its best methods.
+    """The ladders that start at one section's task, of the best methods that were run on their variants.
 
     Args:
         controls: of the section.
         section: cells of one task, feature set and protocol.
         cells: every cell that the report shows.
     """
-    asked, methods = {cell.question for cell in section}, [row.label.full for row in controls.rows]
+    asked = {cell.question for cell in section}
     found = []
     for option, (foot, axis) in RUNGS.items():
 
@@ -47,7 +47,9 @@ def ladders_of(controls: Controls, section: Sequence[ReportCell], cells: Sequenc
             rungs = [cell for cell in cells if cell.ok and _stands_on(cell, option, control, asked)]
             if any(split_option(cell.task, option)[1] is not None for cell in rungs):
                 panels.append((title, rungs, score))
-        if panels:
+        climbed = {c.method for _, rungs, _ in panels for c in rungs if split_option(c.task, option)[1] is not None}
+        methods = [row.label.full for row in controls.rows if row.label.full in climbed]
+        if methods:
             found.append(Ladder(axis, curves(methods, panels)))
     return tuple(found)
 

@@ -131,8 +131,7 @@ def render(
 
 
 def _sweeps(section: Sequence[ReportCell], beside: Sequence[ReportCell]) -> tuple[Sweep, ...]:
-    noise = noise_of(section, beside)
-    return sweeps_of([("the task’s features", section), ("random features", noise)] if noise else [("", section)])
+    return sweeps_of([("the task’s features", section), ("random features", noise_of(section, beside))])
 
 
 def _reported_of(task: str, reported: Sequence[Reported]) -> list[tuple[Reported, float]]:

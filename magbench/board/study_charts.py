@@ -1,7 +1,8 @@
 """The geometry of a study's pictures: heat maps and curves over the axes of a grid. Values in, SVG coordinates out.
 
 A heat map prints every value in its field, so colour is never all there is. Signed quantities have two hues around 0,
-others one; the strength of a field is its share of the largest magnitude among the maps that belong together.
+others one; the strength of a field is its share of the largest magnitude among the maps that belong together, or where
+it stands between the smallest and the largest.
 """
 
 from __future__ import annotations

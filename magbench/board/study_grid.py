@@ -79,11 +79,11 @@ def _panels(
     axes: Mapping[str, Sequence[Value]],
     values: Mapping[str, tuple[float, int]],
 ) -> tuple[Panel, ...]:
-    xs, ys = _sorted(axes[figure.x]), _sorted(axes[figure.y])
+    xs, ys = ordered(axes[figure.x]), ordered(axes[figure.y])
     means = [mean for mean, _ in values.values()]
     largest, scale = max(map(abs, means)), lines_scale([*means, *([0.0] if name == "gain" else [])])
     panels = []
-    for at in _sorted(axes[figure.panel]):
+    for at in ordered(axes[figure.panel]):
         here = {
             (points[method][figure.x], points[method][figure.y]): value
             for method, value in values.items()
@@ -127,7 +127,7 @@ def findings(
             )
     for options in grid.axes.values():
         for option, values in options.items():
-            levels = [(v, [g for m, g in inside.items() if points[m][option] == v]) for v in _sorted(values)]
+            levels = [(v, [g for m, g in inside.items() if points[m][option] == v]) for v in ordered(values)]
             shown = ", ".join(f"{value}: {point(fmean(found))}" for value, found in levels if found)
             said.append(f"Mean gain by {option}, over everything else: {shown}.")
     for name in figure.telemetry:
@@ -136,7 +136,7 @@ def findings(
         for method in points:
             if method in measured:
                 by_value[points[method][figure.y]].append(measured[method][0])
-        shown = ", ".join(f"{value}: {point(fmean(by_value[value]), name)}" for value in _sorted(list(by_value)))
+        shown = ", ".join(f"{value}: {point(fmean(by_value[value]), name)}" for value in ordered(list(by_value)))
         if shown:
             said.append(f"Mean {name} by {figure.y}: {shown}.")
     return tuple(said)
@@ -146,7 +146,7 @@ def _quantity_name(name: str, metric: str) -> str:
     return f"Gain in {metric.replace('_', ' ')} over the plain host, points" if name == "gain" else name
 
 
-def _sorted(values: Sequence[Value]) -> list[Value]:
+def ordered(values: Sequence[Value]) -> list[Value]:
     """Numbers by size, names as they stand."""
     return sorted(values) if all(isinstance(v, int | float) for v in values) else list(values)
 

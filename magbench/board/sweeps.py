@@ -15,7 +15,7 @@ from typing import Any
 from magbench.board.cells import ReportCell
 from magbench.board.numbers import score
 from magbench.board.study_charts import Value, heat
-from magbench.board.study_grid import Panel
+from magbench.board.study_grid import Panel, ordered
 from magbench.board.view import Label, label_of
 from magbench.method_string import MethodString, Part, parse_method
 
@@ -59,8 +59,8 @@ class _Grid:
 
     @property
     def values(self) -> tuple[list[Value], list[Value]]:
-        first, second = ({place[axis]: None for place in self.methods} for axis in range(2))
-        return _sorted(first), _sorted(second)
+        first, second = (list(dict.fromkeys(place[axis] for place in self.methods)) for axis in range(2))
+        return ordered(first), ordered(second)
 
     @property
     def filled(self) -> bool:
@@ -122,9 +122,3 @@ def _means(cells: Sequence[ReportCell]) -> dict[str, tuple[float, int]]:
         if cell.ok:
             values[cell.method].append(float(next(iter(cell.scores.values()))))
     return {method: (fmean(found), len(found)) for method, found in sorted(values.items())}
-
-
-def _sorted(values: Mapping[Value, None]) -> list[Value]:
-    """Numbers by size, names as they stand."""
-    found = list(values)
-    return sorted(found) if all(isinstance(value, int | float) for value in found) else sorted(found, key=str)

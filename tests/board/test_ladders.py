@@ -59,6 +59,13 @@ def test_a_coupled_row_without_noise_is_no_rung() -> None:
     assert [(dot.at, dot.seeds) for dot in swapped.curves[0].chart.lines[0].dots] == [("0", 1), ("0.5", 1)]
 
 
+def test_only_what_has_a_rung_is_drawn() -> None:
+    """However many methods are better on the task itself."""
+    better = [cell("", f"better{number}", 0.6) for number in range(8)]
+    (ladder,) = ladders([*better, *CELLS])
+    assert {line.name for line in ladder.curves[0].chart.lines} == {"gcn", "ridge"}
+
+
 def test_the_page() -> None:
     text = Outline(render(CELLS, title="x")).text
     assert "Recall@1 over the share of the training pairs" in text and "edges swapped" not in text

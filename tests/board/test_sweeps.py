@@ -78,5 +78,6 @@ def test_noise_stands_beside_on_the_same_scale() -> None:
     assert outline.open == [] and page.count('<rect class="field"') == 12
     assert "Accuracy over steps and alpha: goma" in outline.text and "alpha 0.5, steps 4: 0.590" in page
     alone = render([replace(cell, task="node_classification/toy@1", towers="", features="") for cell in own], title="x")
-    assert alone.count('<rect class="field"') == 6
+    assert alone.count('<rect class="field"') == 6 and "<figcaption><bdi>the task’s features</bdi>" in alone
+    assert ".field.loss {" in alone  # what the map's template can write has a style
     assert '<rect class="field"' not in render([make_cell("mlp", 0)], title="x")

@@ -13,6 +13,7 @@ import pytest
 from lab import Lab, cells
 
 from magbench.cli.output import is_live, print_table
+from magbench.results.kept import kept_cells
 
 
 @pytest.mark.parametrize(
@@ -298,7 +299,8 @@ class MyMap(Method):
 """
 
 
-def test_a_method_of_ones_own_beside_the_kept_ones(lab: Lab, tmp_path: Path) -> None:
+def test_a_method_of_ones_own_beside_the_kept_ones(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = kept_cells()
     own = tmp_path / "my_map.py"
     own.write_text(OWN)
     done = lab.call("run", "-t", "ret/emoji", "-m", own, "--seeds", "0", "--out", tmp_path / "runs")
@@ -308,9 +310,28 @@ def test_a_method_of_ones_own_beside_the_kept_ones(lab: Lab, tmp_path: Path) -> 
         "comparisons"
     ]
     assert (row["pool"], row["n_seeds"]) == (381, 1) and row["mean_a"] == pytest.approx(0.274, abs=0.001)
-    assert lab.call("report", *folder).code == 0
+    monkeypatch.setattr(
+        "magbench.results.kept.kept_cells", lambda: [c for c in kept if "retrieval/emoji" in c.record.task.id]
+    )
+    assert lab.call("report", *folder, "--kept").code == 0
     page = (tmp_path / "runs" / "report" / "index.html").read_text()
+    assert "crossed_ridge" in page and "<h1>magbench report</h1>" in page
     assert "Not part of magbench: <bdi><code>my_map</code></bdi>." in page
+
+
+def test_the_leaderboards_page(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = [cell for cell in kept_cells() if cell.record.task.id == "node_classification/emoji-coarse"]
+    monkeypatch.setattr("magbench.results.kept.kept_cells", lambda: kept)
+    monkeypatch.chdir(tmp_path)
+    assert lab.call("report", "--kept").code == 0
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "<h1>magbench leaderboard</h1>" in page and "label_propagation" in page
+
+
+def test_controls_are_planned(lab: Lab, tmp_path: Path) -> None:
+    asked = ("run", "-t", "ret/emoji", "-m", "ridge", "--seeds", "0", "--plan", "--out", tmp_path, "--json")
+    assert lab.call(*asked).json()["cells"] == 1
+    assert lab.call(*asked, "--controls").json()["cells"] == 5
 
 
 def test_compare_holds_two_tasks_of_one_data_set_apart(lab: Lab) -> None:

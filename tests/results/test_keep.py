@@ -16,6 +16,7 @@ from magbench.results import keep as module
 from magbench.results.frame import StoredCell, read_cells
 from magbench.results.keep import keep
 from magbench.results.kept import cells_of, kept_cells, kept_predictions, kept_records
+from magbench.results.record import Record
 
 
 @pytest.fixture
@@ -88,6 +89,27 @@ def test_kept_cells_stand_beside_those_of_a_folder(
     assert [cell for cell in both if isinstance(cell, StoredCell)] == own
     with pytest.raises(RecordError, match="no such folder"):
         cells_of(tmp_path / "nowhere", kept=True)
+
+
+def test_a_changed_method_gets_no_kept_controls(
+    stored: list[StoredCell], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its score and the older code's control would make one row."""
+    (cell,) = [cell for cell in stored if cell.record.method.name == "mlp" and cell.record.seed == 0]
+    task, method = cell.record.task, cell.record.method
+    control = task.model_copy(update={"id": "node_classification/toy[control=random]"})
+    keep([dataclasses.replace(cell, record=cell.record.model_copy(update={"task": control}))], tmp_path / "runs")
+    monkeypatch.setattr(paths, "content", lambda kind: tmp_path)
+
+    def beside(record: Record) -> list[str]:
+        monkeypatch.setattr("magbench.results.kept.read_cells", lambda runs: [dataclasses.replace(cell, record=record)])
+        return [found.record.task.id for found in cells_of(tmp_path, kept=True)]
+
+    assert beside(cell.record) == [task.id, control.id]
+    source = method.source.model_copy(update={"sha256": "0" * 64})
+    assert beside(cell.record.model_copy(update={"method": method.model_copy(update={"source": source})})) == [task.id]
+    suite = cell.record.magbench.model_copy(update={"engine": 99})
+    assert beside(cell.record.model_copy(update={"magbench": suite})) == [task.id]
 
 
 def test_failures_are_not_kept(stored: list[StoredCell], tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_controls_stand_behind_their_task(lab: Lab) -> None:
         "retrieval/tabler[pool=all]@1", *(f"retrieval/tabler[pool=all,control={name}]@1" for name in names),
         "retrieval/tabler[control=rewired]@1",
     ]  # fmt: skip
-    with pytest.raises(OptionError, match="--controls: none of these tasks"):
+    with pytest.raises(OptionError, match="--controls: no task here"):
         plan(lab, "gcn", tasks=["nc/toy", "ret/emoji[control=random]"], controls=True)
 
 
