@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 
 from magbench.board.cells import ReportCell
 from magbench.board.controls import Controls, Curve, curves
@@ -39,19 +40,29 @@ def ladders_of(controls: Controls, section: Sequence[ReportCell], cells: Sequenc
     for option, (foot, axis) in RUNGS.items():
 
         def score(cell: ReportCell, option: str = option, foot: float = foot) -> Mapping[float, float]:
-            value = split_option(cell.task, option)[1]
-            return {foot if value is None else float(value): float(next(iter(cell.scores.values())))}
+            return {_rung(cell, option, foot): float(next(iter(cell.scores.values())))}
 
-        panels = []
+        panels, climbed = [], set()
         for title, control in (("the task’s features", PLAIN), ("random features", "random")):
-            rungs = [cell for cell in cells if cell.ok and _stands_on(cell, option, control, asked)]
-            if any(split_option(cell.task, option)[1] is not None for cell in rungs):
-                panels.append((title, rungs, score))
-        climbed = {c.method for _, rungs, _ in panels for c in rungs if split_option(c.task, option)[1] is not None}
+            here = [cell for cell in cells if cell.ok and _stands_on(cell, option, control, asked)]
+            here = [cell for cell in here if isfinite(_rung(cell, option, foot))]
+            higher = {cell.method for cell in here if _rung(cell, option, foot) != foot}
+            if higher:
+                panels.append((title, here, score))
+                climbed |= higher
         methods = [row.label.full for row in controls.rows if row.label.full in climbed]
         if methods:
             found.append(Ladder(axis, curves(methods, panels)))
     return tuple(found)
+
+
+def _rung(cell: ReportCell, option: str, foot: float) -> float:
+    """Where the cell stands; NaN for a value that is no number."""
+    value = split_option(cell.task, option)[1]
+    try:
+        return foot if value is None else float(value)
+    except ValueError:
+        return float("nan")
 
 
 def _stands_on(cell: ReportCell, option: str, control: str, asked: set[tuple[str, str, str]]) -> bool:

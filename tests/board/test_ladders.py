@@ -66,6 +66,10 @@ def test_only_what_has_a_rung_is_drawn() -> None:
     assert {line.name for line in ladder.curves[0].chart.lines} == {"gcn", "ridge"}
 
 
+def test_a_value_that_is_no_number_is_no_rung() -> None:
+    assert len(ladders([*CELLS, cell("[edge_noise=some]", "gcn", 0.4)])) == 1
+
+
 def test_the_page() -> None:
     text = Outline(render(CELLS, title="x")).text
     assert "Recall@1 over the share of the training pairs" in text and "edges swapped" not in text
