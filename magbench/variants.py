@@ -61,6 +61,18 @@ def split_option(task: str, option: str) -> tuple[str, str | None]:
     return (task if value is None else f"{before}[{others}]{after}" if others else f"{before}{after}"), value
 
 
+def is_variant(task: str, of: str) -> bool:
+    """Whether an unversioned task is another one or has its options and more.
+
+    >>> is_variant("ret/emoji[control=random,pool=all]", "ret/emoji[pool=all]"), is_variant("ret/emoji", "ret/emoji")
+    (True, True)
+    >>> is_variant("ret/emoji[pool=all]", "ret/emoji[pool=1k]"), is_variant("ret/emoji-2", "ret/emoji")
+    (False, False)
+    """
+    (base, _, own), (other, _, wanted) = (name.rstrip("]").partition("[") for name in (task, of))
+    return base == other and {*filter(None, wanted.split(","))} <= {*own.split(",")}
+
+
 def make_variant(task: TaskSpec, options: Mapping[str, str], table: Table, dataset: DatasetSpec) -> TaskSpec:
     """The variant of ``task`` with these options; the task itself, where they change nothing.
 

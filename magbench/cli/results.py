@@ -89,11 +89,12 @@ def _show_reported(rows: Sequence[dict[str, Any]]) -> None:
 def _of_tasks(cells: Sequence[Cell], names: Sequence[str]) -> list[Cell]:
     """The cells of the named tasks and of their variants."""
     from magbench.registry import Registry
+    from magbench.variants import is_variant
 
-    wanted = {(spec.id, spec.version) for spec in map(Registry.default().task, names)}
+    wanted = [Registry.default().task(name) for name in names]
 
     def asked(task: TaskPart) -> bool:
-        return not wanted.isdisjoint({(task.id, task.version), (task.id.partition("[")[0], task.version)})
+        return any(task.version == spec.version and is_variant(task.id, spec.id) for spec in wanted)
 
     return [cell for cell in cells if asked(cell.record.task)]
 

@@ -68,6 +68,10 @@ def test_results_of_a_task_and_its_variants(lab: Lab, finished: Path) -> None:
     assert "retrieval/tabler[control=random]@1" in tasks
     assert {task.partition("[")[0].partition("@")[0] for task in tasks} == {"retrieval/tabler"}
     assert found["controls"]
+    rows = lab.call("results", "ls", "--kept", "-t", "ret/emoji[edge_noise=0.5]", "--json").json()["results"]
+    assert {row["task"] for row in rows} == {
+        f"retrieval/emoji[{noise}edge_noise=0.5]@1" for noise in ("", "control=random,")
+    }
     assert "No finished cell of nc/emoji is in" in lab.call("results", "ls", "--runs", finished, "-t", "nc/emoji").err
     assert "Did you mean" in lab.call("results", "ls", "--kept", "-t", "nc/emojy").one_message()
 
