@@ -16,7 +16,7 @@ from magbench.board.study import study_view
 from magbench.board.study_page import write_studies
 from magbench.data.load import load_dataset
 from magbench.data.mag import MAG
-from magbench.errors import MagbenchError
+from magbench.errors import MagbenchError, OptionError
 from magbench.method_string import parse_method, split_host
 from magbench.metrics.ranking import recalls
 from magbench.registry import Registry
@@ -107,9 +107,16 @@ def _report_cell(cell: StoredCell | KeptCell, registry: Registry, graph: Graphs 
         parts=_parts(record),
         recall=_recall(cell) if record.method.towers and record.status == "ok" else {},
         steps=_steps(record.telemetry),
-        shipped=all(part.name in registry.methods for part in parse_method(record.method.name).parts),
+        shipped=_shipped(record.method.name, registry),
         ranked=all(spec is None or spec.ranked for spec in specs),
     )
+
+
+def _shipped(method: str, registry: Registry) -> bool:
+    try:
+        return all(part.name in registry.methods for part in parse_method(method).parts)
+    except OptionError:
+        return False
 
 
 def _parts(record: Record) -> dict[str, float]:

@@ -17,6 +17,7 @@ from magbench.board.numbers import score
 from magbench.board.study_charts import Value, heat
 from magbench.board.study_grid import Panel, ordered
 from magbench.board.view import Label, label_of
+from magbench.errors import OptionError
 from magbench.method_string import MethodString, Part, parse_method
 
 _MOST = 4
@@ -73,7 +74,10 @@ def _grids(methods: Mapping[str, Any]) -> list[_Grid]:
     found: dict[tuple[str, Option, Option], dict[tuple[Value, Value], str]] = defaultdict(dict)
     bases: dict[str, MethodString] = {}
     for method in methods:
-        parsed = parse_method(method)
+        try:
+            parsed = parse_method(method)
+        except OptionError:
+            continue  # a name from outside
         settings = {
             (place, option): value
             for place, part in enumerate(parsed.parts)

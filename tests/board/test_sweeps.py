@@ -54,6 +54,7 @@ def test_an_option_of_a_regulariser_and_one_of_its_host() -> None:
         ["goma[alpha=0.1,steps=1]", "goma[alpha=0.2,steps=2]", "goma[alpha=0.3,steps=3]", "goma[alpha=0.4,steps=4]"],
         ["goma[alpha=0.1,steps=1]", "goma[alpha=0.1,steps=2]", "goma[alpha=0.2,steps=1]"],  # three of four
         ["ridge[alphas=[1]]", "ridge[alphas=[2]]"],
+        ["<b>", "+", "goma[alpha=0.1"],
     ],
 )
 def test_no_sweep(methods: list[str]) -> None:
