@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from magbench.regularizers.controls import DistMatch, GeometricConsistency, PlaceboConstant, PlaceboPermuted
     from magbench.regularizers.dagr import DAGR
     from magbench.regularizers.optimag import OptiMAG
+    from magbench.regularizers.pmrl import PMRL
     from magbench.regularizers.ppr_pairs import PPRPairs
     from magbench.regularizers.random_plan import RandomPlan
     from magbench.regularizers.rewired import PlaceboRewired
@@ -23,6 +24,7 @@ _HOMES = {
     "calibrated_weight": "base",
     "OptiMAG": "optimag",
     "DAGR": "dagr",
+    "PMRL": "pmrl",
     "DistMatch": "controls",
     "GeometricConsistency": "controls",
     "PlaceboConstant": "controls",
@@ -34,6 +36,7 @@ _HOMES = {
 
 __all__ = [
     "DAGR",
+    "PMRL",
     "Context",
     "DistMatch",
     "GeometricConsistency",

@@ -140,6 +140,14 @@ def observed_mask(ctx: Context, modality: str) -> Tensor:
     return torch.ones(len(ctx.node_ids), dtype=torch.bool, device=ctx.node_ids.device) if mask is None else mask
 
 
+def sample_nodes(nodes: Tensor, most: int, generator: torch.Generator) -> Tensor:
+    """``nodes``, or ``most`` of them drawn uniformly where there are more."""
+    if len(nodes) <= most:
+        return nodes
+    order = torch.randperm(len(nodes), generator=generator, device=generator.device)
+    return nodes[order[:most].to(nodes.device)]
+
+
 def require_shared_width(name: str, z: dict[str, Tensor]) -> None:
     """Raise MethodError unless all modalities have one width d."""
     widths = {modality: int(state.shape[1]) for modality, state in z.items()}

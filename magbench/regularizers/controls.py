@@ -24,6 +24,7 @@ from magbench.regularizers.base import (
     RegularizerOptions,
     observed_mask,
     require_shared_width,
+    sample_nodes,
 )
 from magbench.regularizers.optimag import OptiMAG
 
@@ -116,9 +117,7 @@ class GeometricConsistency(Regularizer):
         nodes = torch.nonzero(observed_mask(ctx, a) & observed_mask(ctx, b)).flatten()
         if len(nodes) < 2:
             return None
-        if len(nodes) > self.options.N:
-            order = torch.randperm(len(nodes), generator=ctx.generator, device=ctx.generator.device)
-            nodes = nodes[order[: self.options.N].to(nodes.device)]
+        nodes = sample_nodes(nodes, self.options.N, ctx.generator)
         v, t = unit_rows(ctx.z[a][nodes]), unit_rows(ctx.z[b][nodes])
         cross = v @ t.t()
         return (v @ v.t() - t @ t.t()).square().mean(), (cross - cross.t()).square().mean()

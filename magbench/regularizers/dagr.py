@@ -28,6 +28,7 @@ from magbench.regularizers.base import (
     RegularizerOptions,
     observed_mask,
     require_shared_width,
+    sample_nodes,
 )
 from magbench.regularizers.dispersion import VARIANTS
 
@@ -127,18 +128,12 @@ class DAGR(Regularizer):
     def _intra(self, ctx: Context, unit: dict[str, Tensor]) -> Tensor:
         terms = []
         for modality, z in unit.items():
-            nodes = self._subsample(torch.nonzero(observed_mask(ctx, modality)).flatten(), ctx.generator)
+            nodes = sample_nodes(torch.nonzero(observed_mask(ctx, modality)).flatten(), self.options.B, ctx.generator)
             if len(nodes) >= 2:
                 excluded = self._excluded(ctx, nodes)
                 source = ctx.z[modality] if self.options.dispersion == "dispersive" else z
                 terms.append(VARIANTS[self.options.dispersion](source[nodes], self.options.t, excluded))
         return torch.stack(terms).mean() if terms else _zero(unit)
-
-    def _subsample(self, nodes: Tensor, generator: torch.Generator) -> Tensor:
-        if len(nodes) <= self.options.B:
-            return nodes
-        order = torch.randperm(len(nodes), generator=generator, device=generator.device)
-        return nodes[order[: self.options.B].to(nodes.device)]
 
     def _excluded(self, ctx: Context, nodes: Tensor) -> Tensor | None:
         """bool ``[B, B]``: pairs that do not repel, or None."""

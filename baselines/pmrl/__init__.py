@@ -1,0 +1,1 @@
+"""PMRL: settings in method.toml; the code is in magbench.regularizers.pmrl."""
