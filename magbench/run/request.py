@@ -43,7 +43,8 @@ def make_request(
     seeds: str | None = None,
     controls: bool = False,
 ) -> Request:
-    """Read a request; what is given replaces what the suite says, and of its parts only those with the tasks are left.
+    """Read a request; what is given replaces what the suite says. Of its parts those with the tasks are left, and those
+    with the methods, if it lists them; other methods run in every part.
 
     Args:
         suite: a suite's name; default ``quickstart`` when neither tasks nor methods are given.
@@ -93,7 +94,7 @@ def _parts(suite: Suite | None, tasks: Sequence[str], methods: Sequence[str], re
     """What is to be run, in parts with nothing left out."""
     if suite is None:
         return [Part(tasks=tuple(tasks), methods=tuple(methods), protocol=DEFAULT_PROTOCOL)]
-    parts = [part.model_copy(update={"methods": tuple(methods) or part.methods}) for part in suite.whole_parts]
+    parts = _with_methods(suite.whole_parts, methods) if methods else list(suite.whole_parts)
     if not tasks:
         return parts
     if not suite.parts:
@@ -104,6 +105,21 @@ def _parts(suite: Suite | None, tasks: Sequence[str], methods: Sequence[str], re
             raise UnknownNameError(f"task of suite {suite.name}", name, set().union(*known))
     kept = [tuple(name for name in tasks if name in names) for names in known]
     return [part.model_copy(update={"tasks": names}) for part, names in zip(parts, kept, strict=True) if names]
+
+
+def _with_methods(parts: Sequence[Part], methods: Sequence[str]) -> list[Part]:
+    """The parts with these methods alone: one that the suite lists stays in the parts that list it."""
+    listed = [set(map(_canonical, part.methods)) for part in parts]
+    known = set().union(*listed)
+    own = [
+        tuple(text for text in methods if _canonical(text) in names or _canonical(text) not in known) for names in listed
+    ]
+    return [part.model_copy(update={"methods": texts}) for part, texts in zip(parts, own, strict=True) if texts]
+
+
+def _canonical(text: str) -> str:
+    """A method string as it is kept: options in order."""
+    return str(parse_method(text))
 
 
 def _with_controls(parts: Sequence[Part], registry: Registry) -> list[Part]:

@@ -25,6 +25,8 @@ SEVEN = {
 }
 FETCHED = "reddit-s"
 SETS = ("roberta+clip-l14", "llama3.2-1b+clip-l14")
+SOME = ("label_propagation", "ppr", "mlp", "sage", "sage+optimag")
+RUN = ("run", "--suite", "seven", "--protocol", "short@1", "--seeds", "0", "--jobs", "2", "--json")
 
 
 @pytest.fixture(scope="module")
@@ -131,11 +133,9 @@ def here(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def runs(lab: Lab, here: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The whole suite, one seed of the short protocol."""
+    """Some methods of the suite on all of its tasks, one seed of the short protocol."""
     out = tmp_path_factory.mktemp("runs")
-    outcome = lab.call(
-        "run", "--suite", "seven", "--protocol", "short@1", "--seeds", "0", "--jobs", 2, "--out", out, "--json"
-    )
+    outcome = lab.call(*RUN, *(word for name in SOME for word in ("-m", name)), "--out", out)
     assert outcome.code == 0, outcome.err
     assert outcome.json()["failed"] == []
     return out
@@ -145,14 +145,24 @@ def records(runs: Path) -> list[dict]:  # type: ignore[type-arg]
     return [json.loads(path.read_text()) for path in runs.glob("*/*/*/*/0/record.json")]
 
 
-def test_the_whole_suite_runs(lab: Lab, runs: Path) -> None:
-    found = plan(lab, "--out", runs)
-    assert (found["to_run"], found["downloads"]) == (0, [])
+def test_every_task_runs(lab: Lab, runs: Path) -> None:
     done = records(runs)
-    assert len(done) == found["cells"]
     assert {record["status"] for record in done} == {"ok"}
     assert len({record["run_id"] for record in done}) == len(done)
     assert {record["dataset"]["id"] for record in done} == set(SEVEN)
+    assert {record["method"]["name"] for record in done} == set(SOME)
+    found = plan(lab, "--out", runs)
+    assert {row["task"] for row in found["plan"]} == {f"{r['task']['id']}@{r['task']['version']}" for r in done}
+    assert (found["to_run"], found["downloads"]) == (found["cells"] - len(done), [])
+
+
+@pytest.mark.slow
+def test_the_whole_suite_runs(lab: Lab, runs: Path, tmp_path: Path) -> None:
+    shutil.copytree(runs, tmp_path / "runs")
+    assert lab.call(*RUN, "--out", tmp_path / "runs").json()["failed"] == []
+    found = plan(lab, "--out", tmp_path / "runs")
+    assert found["to_run"] == 0
+    assert len(records(tmp_path / "runs")) == found["cells"]
 
 
 def test_each_feature_set_has_results_of_its_own(lab: Lab, runs: Path) -> None:
@@ -194,6 +204,12 @@ def test_a_suite_with_parts_can_be_narrowed(lab: Lab, here: Path, tmp_path: Path
     assert [(row["task"], row["features"], row["method"]) for row in found["plan"]] == [
         ("node_classification/toys@1", features, "mlp") for features in SETS
     ]
+    ranked = plan(lab, "--out", tmp_path, "-m", "ppr", "-m", "label_propagation")["plan"]
+    assert {row["task"].partition("/")[0]: row["method"] for row in ranked} == {
+        "node_classification": "label_propagation",
+        "link_prediction": "ppr",
+    }
+    assert len(ranked) == 5 + 7
     one = plan(lab, "--out", tmp_path, "-t", "nc/toys", "--features", SETS[1])
     assert {row["features"] for row in one["plan"]} == {SETS[1]}
 
