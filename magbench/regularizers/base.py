@@ -141,7 +141,7 @@ def observed_mask(ctx: Context, modality: str) -> Tensor:
 
 
 def sample_nodes(nodes: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    """``nodes``, or ``most`` of them drawn uniformly where there are more."""
+    """int64 ``[K]`` nodes, or ``most`` of them drawn uniformly from ``generator`` where there are more."""
     if len(nodes) <= most:
         return nodes
     order = torch.randperm(len(nodes), generator=generator, device=generator.device)

@@ -7,7 +7,7 @@ singular values s_i1 >= ... >= s_iM and the leading left vector u_i; all modalit
     L_instance = -mean_i log softmax(<u_i, u_j> / tau_instance, over j)_i
     loss = lam_align L_align + lam_instance L_instance
 
-Ours: u_i points along the sum of its columns (a decomposition leaves its sign open, and with it that of every
+Ours: u_i points along a weighted sum of its columns (a decomposition leaves its sign open, and with it that of every
 <u_i, u_j>), a missing modality is a column of zeros, and gradients pass through the M x M Gram matrix, where equal
 singular values, such as the zeros of a node that is fully aligned, do no harm.
 """
@@ -59,13 +59,17 @@ class PMRL(Regularizer):
     Options: ClassVar[type[RegularizerOptions]] = PMRLOptions
 
     def __call__(self, ctx: Context) -> tuple[Tensor, Diagnostics]:
-        """Loss, its two terms, and ``leading``: the mean of s_i1^2 / sum_k s_ik^2, 1 where all modalities agree.
+        """Loss, its two terms, and ``leading``, the mean of s_i1^2 / sum_k s_ik^2: 1 where all modalities agree, 0 for a
+        node whose states are all zero.
 
         Raises:
             MethodError: there are less than two modalities, or their states differ in width.
         """
         if len(ctx.z) < 2:
-            raise MethodError(f"{self.name} aligns modalities; the states have {', '.join(ctx.z)} alone.")
+            raise MethodError(
+                f"{self.name} aligns two modalities or more; the states have {', '.join(ctx.z)} alone. Take a data set "
+                f"with more, or leave out +{self.name}."
+            )
         require_shared_width(self.name, ctx.z)
         observed = torch.stack([observed_mask(ctx, name) for name in ctx.z], dim=1)
         nodes = sample_nodes(torch.nonzero(observed.sum(1) >= 2).flatten(), self.options.N, ctx.generator)
@@ -81,7 +85,7 @@ class PMRL(Regularizer):
         found = {
             "align": float(align.detach()),
             "instance": float(instance.detach()),
-            "leading": float((squares[:, 0] / squares.sum(1)).mean()),
+            "leading": float((squares[:, 0] / squares.sum(1).clamp_min(1e-30)).mean()),
         }
         return self.options.lam_align * align + self.options.lam_instance * instance, found
 
@@ -90,19 +94,25 @@ def leading_direction(columns: Tensor) -> tuple[Tensor, Tensor]:
     """Singular values and leading left singular vector of each matrix, with gradients that are finite everywhere.
 
     Args:
-        columns: float [B, d, M], M well below d.
+        columns: float [B, d, M]; half precision is taken as float32.
 
     Returns:
-        Values [B, M], falling; unit vectors [B, d] in the direction of the sum of the columns.
+        Values [B, M], falling, those beyond d zero; unit vectors [B, d] on the side of M z_1 + (M - 1) z_2 + ... + z_M:
+        the plain sum is orthogonal to the leading vector of two columns with a negative cosine.
+
+    Source: Liu et al. 2025 (arXiv 2507.17343); the gradients, by first-order perturbation, are ours.
     """
+    columns = columns if columns.dtype == torch.float64 else columns.float()
     gram = columns.transpose(1, 2) @ columns
     squares, vectors = torch.linalg.eigh(gram.detach().double())
     squares, vectors = squares.flip(1).to(columns.dtype), vectors.flip(2).to(columns.dtype)
     values = (columns @ vectors).norm(dim=1)
-    # First-order perturbation: the leading vector turns by sum_k v_k <v_k, dG v_1> / (l_1 - l_k); its value stays.
+    # The leading right vector turns by sum_k v_k <v_k, dG v_1> / (l_1 - l_k): a gradient, its value stays.
     gap = squares[:, :1] - squares[:, 1:]
     top, others = vectors[:, :, :1], vectors[:, :, 1:]
     turn = (others.transpose(1, 2) @ gram @ top).squeeze(2) * torch.where(gap > GAP, 1.0 / gap.clamp_min(GAP), 0.0)
-    leading = functional.normalize((columns @ (top + others @ turn[:, :, None])).squeeze(2), dim=1)
-    along = (leading.detach() * columns.detach().sum(2)).sum(1, keepdim=True)
+    right = top + others @ (turn - turn.detach())[:, :, None]
+    leading = functional.normalize((columns @ right).squeeze(2), dim=1)
+    weights = torch.arange(columns.size(2), 0, -1, dtype=columns.dtype, device=columns.device)
+    along = (leading * (columns @ weights)).detach().sum(1, keepdim=True)
     return values, torch.where(along < 0, -leading, leading)

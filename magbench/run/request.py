@@ -43,8 +43,8 @@ def make_request(
     seeds: str | None = None,
     controls: bool = False,
 ) -> Request:
-    """Read a request; what is given replaces what the suite says. Of its parts those with the tasks are left, and those
-    with the methods, if it lists them; other methods run in every part.
+    """Read a request; what is given replaces what the suite says. Of its parts those with the tasks are left; of
+    these a method runs in those that list it, and in all if none does.
 
     Args:
         suite: a suite's name; default ``quickstart`` when neither tasks nor methods are given.
@@ -94,9 +94,13 @@ def _parts(suite: Suite | None, tasks: Sequence[str], methods: Sequence[str], re
     """What is to be run, in parts with nothing left out."""
     if suite is None:
         return [Part(tasks=tuple(tasks), methods=tuple(methods), protocol=DEFAULT_PROTOCOL)]
-    parts = _with_methods(suite.whole_parts, methods) if methods else list(suite.whole_parts)
-    if not tasks:
-        return parts
+    parts = _with_tasks(suite, tasks, registry) if tasks else list(suite.whole_parts)
+    return _with_methods(parts, methods) if methods else parts
+
+
+def _with_tasks(suite: Suite, tasks: Sequence[str], registry: Registry) -> list[Part]:
+    """The parts with these tasks alone; a suite without parts takes any."""
+    parts = suite.whole_parts
     if not suite.parts:
         return [part.model_copy(update={"tasks": tuple(tasks)}) for part in parts]
     known = [{registry.task(name).id for name in part.tasks} for part in parts]
@@ -108,18 +112,22 @@ def _parts(suite: Suite | None, tasks: Sequence[str], methods: Sequence[str], re
 
 
 def _with_methods(parts: Sequence[Part], methods: Sequence[str]) -> list[Part]:
-    """The parts with these methods alone: one that the suite lists stays in the parts that list it."""
-    listed = [set(map(_canonical, part.methods)) for part in parts]
-    known = set().union(*listed)
-    own = [
-        tuple(text for text in methods if _canonical(text) in names or _canonical(text) not in known) for names in listed
-    ]
-    return [part.model_copy(update={"methods": texts}) for part, texts in zip(parts, own, strict=True) if texts]
+    """The parts with these methods alone: one that a part lists, if with other options, runs in the parts that list it;
+    another runs in all."""
+    chosen: list[list[str]] = [[] for _ in parts]
+    for text in methods:
+        exact = [parse_method(text) in map(parse_method, part.methods) for part in parts]
+        named = [_names(text) in map(_names, part.methods) for part in parts]
+        places = exact if any(exact) else named if any(named) else [True] * len(parts)
+        for texts, here in zip(chosen, places, strict=True):
+            texts.extend([text] if here else [])
+    found = zip(parts, chosen, strict=True)
+    return [part.model_copy(update={"methods": tuple(texts)}) for part, texts in found if texts]
 
 
-def _canonical(text: str) -> str:
-    """A method string as it is kept: options in order."""
-    return str(parse_method(text))
+def _names(text: str) -> list[str]:
+    """The components of a method string, without their options."""
+    return [part.name for part in parse_method(text).parts]
 
 
 def _with_controls(parts: Sequence[Part], registry: Registry) -> list[Part]:

@@ -78,8 +78,9 @@ def test_ranx() -> None:
         env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
         capture_output=True,
         text=True,
-        check=True,
+        timeout=120,
     )
+    assert found.returncode == 0, found.stderr
     theirs = json.loads(found.stdout)
     assert mrr(above, equal) == pytest.approx(theirs["mrr"], rel=1e-9)
     assert [recall_at_k(above, equal, k) for k in KS] == pytest.approx([theirs[f"hit_rate@{k}"] for k in KS])

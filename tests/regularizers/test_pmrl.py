@@ -32,7 +32,8 @@ def test_loss_equals_the_loop_over_decompositions(make_context: Any) -> None:
         matrix = torch.stack([functional.normalize(ctx.z[m][i].detach(), dim=0) for m in THREE], dim=1)
         left, values, _ = torch.linalg.svd(matrix, full_matrices=False)
         align.append(-float(torch.log_softmax(values / 0.05, 0)[0]))
-        vectors.append(left[:, 0] * torch.sign(left[:, 0] @ matrix.sum(1)))
+        side = left[:, 0] @ matrix @ torch.tensor([3.0, 2.0, 1.0], dtype=torch.float64)
+        vectors.append(left[:, 0] * torch.sign(side))
     contrast = [math.log(sum(math.exp(float(u @ v) / 0.1) for v in vectors)) - float(u @ u) / 0.1 for u in vectors]
     loss, found = PMRL(lam_align=2.0, lam_instance=3.0)(ctx)
     assert found["align"] == pytest.approx(sum(align) / 9, rel=1e-9)
@@ -50,6 +51,26 @@ def test_two_modalities_compare_the_cosine_without_its_sign(make_context: Any, c
     assert found["leading"] == pytest.approx((1 + abs(cosine)) / 2, rel=1e-9)
 
 
+def test_opposite_modalities_take_the_side_of_the_first(make_context: Any) -> None:
+    """Their leading vector is orthogonal to their sum."""
+    first = _unit(6, 16, seed=3)
+    second = functional.normalize(_unit(6, 16, seed=4) - 2 * first, dim=1)
+    leading = leading_direction(torch.stack([first, second], dim=2))[1]
+    torch.testing.assert_close(leading, functional.normalize(first - second, dim=1))
+    missing = leading_direction(torch.stack([torch.zeros_like(first), first, second], dim=2))[1]
+    torch.testing.assert_close(missing, leading)
+
+
+def test_more_modalities_than_columns_and_half_precision() -> None:
+    states = _unit(5, 3, seed=1)[:, :2, None] * torch.ones(4, dtype=torch.float64)
+    values, leading = leading_direction(states)
+    assert values.shape == (5, 4)
+    assert values[:, 1:].abs().max() < 1e-6
+    half = states.bfloat16()
+    torch.testing.assert_close(leading_direction(half)[1], leading_direction(half.float())[1], rtol=0, atol=0)
+    torch.testing.assert_close(leading_direction(half)[1].double(), leading, rtol=0, atol=5e-3)
+
+
 def test_gradients_are_those_of_the_decomposition() -> None:
     columns = torch.stack([_unit(5, 6, seed=s) for s in range(3)], dim=2).requires_grad_()
     assert torch.autograd.gradcheck(leading_direction, (columns,))
@@ -57,7 +78,8 @@ def test_gradients_are_those_of_the_decomposition() -> None:
     values, leading = leading_direction(columns)
     (own,) = torch.autograd.grad((leading * probe).sum() + values.square().sum() + values[:, 0].sum(), columns)
     left, plain, _ = torch.linalg.svd(columns, full_matrices=False)
-    sign = torch.sign((left[:, :, 0] * columns.sum(2)).sum(1, keepdim=True)).detach()
+    weighted = columns @ torch.tensor([3.0, 2.0, 1.0], dtype=torch.float64)
+    sign = torch.sign((left[:, :, 0] * weighted).sum(1, keepdim=True)).detach()
     total = (sign * left[:, :, 0] * probe).sum() + plain.square().sum() + plain[:, 0].sum()
     (expected,) = torch.autograd.grad(total, columns)
     torch.testing.assert_close(own, expected)
@@ -112,6 +134,8 @@ def test_nodes_of_one_modality_do_not_count(make_context: Any) -> None:
     assert not ctx.z["text"].grad[30:].any()
     assert ctx.z["text"].grad[:30].any()
     assert found["align"] > 0
+    dead = {m: torch.zeros(60, 8, requires_grad=True) for m in ("text", "image")}
+    assert PMRL()(make_context(z=dead))[1]["leading"] == 0.0
     nothing = PMRL()(make_context(observed={"text": observed["text"], "image": torch.zeros(60, dtype=torch.bool)}))
     assert float(nothing[0].detach()) == 0.0
 
@@ -122,7 +146,7 @@ def test_batches_are_drawn_from_the_contexts_generator(make_context: Any) -> Non
 
 
 def test_one_modality_and_two_widths_are_refused(make_context: Any) -> None:
-    with pytest.raises(MethodError, match="text alone"):
+    with pytest.raises(MethodError, match="two modalities or more; the states have text alone"):
         PMRL()(make_context(modalities=("text",)))
     with pytest.raises(MethodError, match="widths"):
         PMRL()(make_context(z={"a": torch.ones(60, 3), "b": torch.ones(60, 4)}))

@@ -159,7 +159,9 @@ def test_every_task_runs(lab: Lab, runs: Path) -> None:
 @pytest.mark.slow
 def test_the_whole_suite_runs(lab: Lab, runs: Path, tmp_path: Path) -> None:
     shutil.copytree(runs, tmp_path / "runs")
-    assert lab.call(*RUN, "--out", tmp_path / "runs").json()["failed"] == []
+    outcome = lab.call(*RUN, "--out", tmp_path / "runs")
+    assert outcome.code == 0, outcome.err
+    assert outcome.json()["failed"] == []
     found = plan(lab, "--out", tmp_path / "runs")
     assert found["to_run"] == 0
     assert len(records(tmp_path / "runs")) == found["cells"]
@@ -210,6 +212,10 @@ def test_a_suite_with_parts_can_be_narrowed(lab: Lab, here: Path, tmp_path: Path
         "link_prediction": "ppr",
     }
     assert len(ranked) == 5 + 7
+    other = plan(lab, "--out", tmp_path, "-t", "nc/toys", "-t", "lp/toys", "-m", "ppr[alpha=0.3]")["plan"]
+    assert [(row["task"], row["method"]) for row in other] == [("link_prediction/toys@2", "ppr[alpha=0.3]")]
+    mixed = lab.run("--suite", "seven", "-t", "nc/toys", "-m", "ppr", "--plan", "--out", tmp_path).one_message()
+    assert "'ppr' does link_prediction, not node_classification" in mixed
     one = plan(lab, "--out", tmp_path, "-t", "nc/toys", "--features", SETS[1])
     assert {row["features"] for row in one["plan"]} == {SETS[1]}
 
