@@ -59,8 +59,8 @@ class PMRL(Regularizer):
     Options: ClassVar[type[RegularizerOptions]] = PMRLOptions
 
     def __call__(self, ctx: Context) -> tuple[Tensor, Diagnostics]:
-        """Loss, its two terms, and ``leading``, the mean of s_i1^2 / sum_k s_ik^2: 1 where all modalities agree, 0 where a
-        node has states of zeros alone.
+        """Loss, its two terms, and ``leading``, the mean of s_i1^2 / sum_k s_ik^2: 1 where all modalities agree, 0 for
+        states of zeros.
 
         Raises:
             MethodError: there are less than two modalities, or their states differ in width.
