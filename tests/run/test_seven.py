@@ -212,8 +212,8 @@ def test_a_suite_with_parts_can_be_narrowed(lab: Lab, here: Path, tmp_path: Path
         "link_prediction": "ppr",
     }
     assert len(ranked) == 5 + 7
-    other = plan(lab, "--out", tmp_path, "-t", "nc/toys", "-t", "lp/toys", "-m", "ppr[alpha=0.3]")["plan"]
-    assert [(row["task"], row["method"]) for row in other] == [("link_prediction/toys@2", "ppr[alpha=0.3]")]
+    other = plan(lab, "--out", tmp_path, "-t", "nc/toys", "-t", "lp/toys", "-m", "ppr[teleport=0.3]")["plan"]
+    assert [(row["task"], row["method"]) for row in other] == [("link_prediction/toys@2", "ppr[teleport=0.3]")]
     mixed = lab.run("--suite", "seven", "-t", "nc/toys", "-m", "ppr", "--plan", "--out", tmp_path).one_message()
     assert "'ppr' does link_prediction, not node_classification" in mixed
     one = plan(lab, "--out", tmp_path, "-t", "nc/toys", "--features", SETS[1])
