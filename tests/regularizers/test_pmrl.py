@@ -153,7 +153,7 @@ def test_one_modality_and_two_widths_are_refused(make_context: Any) -> None:
 
 
 def test_each_term_gets_its_way_with_an_encoders_three_modalities() -> None:
-    """Some nodes have two of them. Alone, the contrast costs agreement: states that agree are close in all nodes."""
+    """Some nodes have two of them. The contrast alone costs agreement."""
     mag, _ = generate(num_nodes=300, num_classes=4, modalities=THREE, dim=16, missing={"audio": 0.3})
     view = small_task().view(mag, 0)
 
