@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from magbench.options import Options as Options
     from magbench.regularizers.base import Context as Context
     from magbench.regularizers.base import Regularizer as Regularizer
-    from magbench.tasks.views import LinkPrediction as LinkPrediction
-    from magbench.tasks.views import LinkPredictionView as LinkPredictionView
-    from magbench.tasks.views import NodeClassificationView as NodeClassificationView
-    from magbench.tasks.views import NodePrediction as NodePrediction
-    from magbench.tasks.views import RetrievalPrediction as RetrievalPrediction
-    from magbench.tasks.views import RetrievalView as RetrievalView
-    from magbench.tasks.views import Side as Side
+    from magbench.tasks.link_prediction.view import LinkAnswer as LinkAnswer
+    from magbench.tasks.link_prediction.view import LinkPredictionView as LinkPredictionView
+    from magbench.tasks.node_classification.view import NodeAnswer as NodeAnswer
+    from magbench.tasks.node_classification.view import NodeClassificationView as NodeClassificationView
+    from magbench.tasks.retrieval.view import RetrievalAnswer as RetrievalAnswer
+    from magbench.tasks.retrieval.view import RetrievalView as RetrievalView
+    from magbench.tasks.retrieval.view import Side as Side
     from magbench.train.heuristic import LinkHeuristic as LinkHeuristic
     from magbench.train.heuristic import adjacency as adjacency
     from magbench.train.method import Method as Method
@@ -45,13 +45,13 @@ _HOMES = {
     "Context": "magbench.regularizers.base",
     "Regularizer": "magbench.regularizers.base",
     "LinkHeuristic": "magbench.train.heuristic",
-    "LinkPrediction": "magbench.tasks.views",
-    "LinkPredictionView": "magbench.tasks.views",
-    "NodeClassificationView": "magbench.tasks.views",
-    "NodePrediction": "magbench.tasks.views",
-    "RetrievalPrediction": "magbench.tasks.views",
-    "RetrievalView": "magbench.tasks.views",
-    "Side": "magbench.tasks.views",
+    "LinkAnswer": "magbench.tasks.link_prediction.view",
+    "LinkPredictionView": "magbench.tasks.link_prediction.view",
+    "NodeClassificationView": "magbench.tasks.node_classification.view",
+    "NodeAnswer": "magbench.tasks.node_classification.view",
+    "RetrievalAnswer": "magbench.tasks.retrieval.view",
+    "RetrievalView": "magbench.tasks.retrieval.view",
+    "Side": "magbench.tasks.retrieval.view",
     "Method": "magbench.train.method",
     "PureMethod": "magbench.train.pure",
     "Embedded": "magbench.train.towers",

@@ -18,6 +18,12 @@ def content(kind: Literal["tasks", "baselines", "leaderboard"]) -> Path:
     return packaged if packaged.is_dir() else PACKAGE.parent / kind
 
 
+def own_content() -> Path | None:
+    """The user's own folder with ``tasks/`` and ``baselines/`` as ours: ``$MAGBENCH_CONTENT``, or ``None``."""
+    configured = os.environ.get("MAGBENCH_CONTENT")
+    return Path(configured).expanduser().resolve() if configured else None
+
+
 def checkout() -> Path | None:
     """Root of the checkout the package is imported from, or ``None`` for an installed wheel."""
     root = PACKAGE.parent

@@ -21,10 +21,10 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from magbench import paths
-from magbench.errors import MagbenchError, MethodError, OptionError, UnknownNameError
-from magbench.specs import DatasetSpec, MethodSpec, Protocol, TaskSpec, read_toml
+from magbench.errors import MagbenchError, MethodError, OptionError, SpecError, UnknownNameError
+from magbench.specs import DatasetSpec, FamilySpec, MethodSpec, Protocol, TaskSpec, read_toml
 from magbench.suites import Suite
-from magbench.variants import Table, make_variant, parse_options
+from magbench.variants import make_variant, parse_options
 
 ClassT = TypeVar("ClassT", bound=type)
 MARK = "__magbench_spec__"
@@ -36,10 +36,11 @@ class PluginWarning(UserWarning):
 
 @dataclass(frozen=True)
 class MethodEntry:
-    """A registered name: its spec, and the folder or file that is its source."""
+    """A registered name: its spec, the folder or file that is its source, and whether it comes with magbench."""
 
     spec: MethodSpec
     source: Path
+    shipped: bool = False
 
     def load(self) -> type:
         """Import and return the class.
@@ -58,11 +59,16 @@ class MethodEntry:
             raise MethodError(f"Method {self.spec.name!r}: {self.spec.target!r} is {found!r}, not a class.")
         return found
 
+    def revision(self) -> int | str:
+        """What tells one state of the method from another: its declared revision, which golden predictions guard, where
+        it is shipped; else the sha256 of its files."""
+        return self.spec.revision if self.shipped else self.source_hash()
+
     def source_hash(self) -> str:
-        """sha256 over the method's own code and settings (names and bytes of ``*.py`` and ``*.toml``)."""
+        """sha256 over every file of the method's own: their paths below its folder, and their bytes."""
         digest = hashlib.sha256()
-        for file in _source_files(self.source):
-            digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+        for name, file in _source_files(self.source):
+            digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
         return digest.hexdigest()
 
 
@@ -75,19 +81,18 @@ class Registry:
     protocols: dict[str, Protocol] = field(default_factory=dict)
     suites: dict[str, Suite] = field(default_factory=dict)
     methods: dict[str, MethodEntry] = field(default_factory=dict)
-    aliases: dict[str, str] = field(default_factory=dict)
-    options: dict[str, Table] = field(default_factory=dict)
-    """Family → the options of its tasks' variants."""
+    families: dict[str, FamilySpec] = field(default_factory=dict)
 
     @classmethod
     def default(cls, method_paths: Iterable[str | Path] = ()) -> Registry:
         """The shipped tasks and baselines, the installed plugins, and the methods at ``method_paths``."""
         registry = cls()
         registry._read_tasks(paths.content("tasks"))
-        for folder in sorted(paths.content("baselines").iterdir()):
-            if (folder / "method.toml").is_file():
-                registry._add_folder(folder)
+        for folder in _method_folders(paths.content("baselines")):
+            registry._add_folder(folder, shipped=True)
         registry._add_plugins()
+        if (own := paths.own_content()) is not None:
+            registry._add_content(own)
         for path in method_paths:
             registry.add_path(path)
         return registry
@@ -113,7 +118,8 @@ class Registry:
         unversioned, _, version = name.partition("@")
         unversioned, bracket, options = unversioned.partition("[")
         family, slash, rest = unversioned.partition("/")
-        full = f"{self.aliases.get(family, family)}{slash}{rest}"
+        aliases = {spec.alias: spec.name for spec in self.families.values()}
+        full = f"{aliases.get(family, family)}{slash}{rest}"
         same_name = [task.id for task in self.tasks.values() if not slash and task.name == family]
         hint = f"Write {' or '.join(same_name)}." if same_name else "See `magbench ls tasks`."
         spec = _lookup(self.tasks, "task", full, hint)
@@ -123,7 +129,7 @@ class Registry:
         if not options.endswith("]"):
             raise OptionError(f"Task {name!r}: the bracket is not closed; write {spec.id}[option=value].")
         chosen = parse_options(options[:-1], spec.id)
-        return make_variant(spec, chosen, self.options.get(spec.family, {}), self.dataset(spec.dataset))
+        return make_variant(spec, chosen, self.family(spec.family).variants, self.dataset(spec.dataset))
 
     def find_task(self, name: str) -> TaskSpec | None:
         """As :meth:`task`; ``None`` where nothing is called so."""
@@ -134,10 +140,13 @@ class Registry:
 
     def variants(self, task: TaskSpec) -> list[TaskSpec]:
         """The variants of a task in one option that its data set can meet."""
-        options = self.options.get(task.family, {})
-        names = [f"{task.id}[{option}={value}]" for option, values in options.items() for value in values]
+        options = self.family(task.family).variants
+        names = [f"{task.id}[{name}={value}]" for name, option in options.items() for value in option.values]
         found = {spec.id: spec for name in names if (spec := self.find_task(name)) is not None}
         return [spec for spec in found.values() if spec.id != task.id]
+
+    def family(self, name: str) -> FamilySpec:
+        return _lookup(self.families, "family", name, "See `magbench ls tasks`.")
 
     def protocol(self, name: str) -> Protocol:
         known = {**{spec.id: spec for spec in self.protocols.values()}, **self.protocols}
@@ -165,25 +174,35 @@ class Registry:
     def _read_tasks(self, folder: Path) -> None:
         for path in sorted((folder / "datasets").glob("*.toml")):
             dataset = DatasetSpec.from_toml(path)
-            self.datasets[dataset.name] = dataset
+            _take(self.datasets, dataset.name, dataset, path)
         for path in sorted((folder / "protocols").glob("*.toml")):
             protocol = Protocol.from_toml(path)
-            self.protocols[protocol.name] = protocol
+            _take(self.protocols, protocol.name, protocol, path)
         for path in sorted((folder / "suites").glob("*.toml")):
             suite = Suite.from_toml(path)
-            self.suites[suite.name] = suite
-        for family in sorted(folder.glob("*/family.toml")):
-            shared = read_toml(family)
-            self.aliases[shared.pop("alias")] = shared["family"]
-            self.options[shared["family"]] = {key: tuple(values) for key, values in shared.pop("variants", {}).items()}
-            for path in sorted(family.parent.glob("*.toml")):
-                if path != family:
-                    task = TaskSpec.from_toml(path, **shared)
-                    self.tasks[task.id] = task
+            _take(self.suites, suite.name, suite, path)
+        for path in sorted(folder.glob("*/family.toml")):
+            family = FamilySpec.from_toml(path)
+            _take(self.families, family.name, family, path)
+        for family in self.families.values():
+            for path in sorted((folder / family.name).glob("*.toml")):
+                if path.name != "family.toml":
+                    task = _read_task(path, family)
+                    _take(self.tasks, task.id, task, path)
 
-    def _add_folder(self, folder: Path) -> None:
+    def _add_content(self, folder: Path) -> None:
+        """A user's own tasks and methods, in a folder laid out as magbench's; its modules can be imported by name."""
+        if not any((folder / kind).is_dir() for kind in ("tasks", "baselines")):
+            raise MagbenchError(f"MAGBENCH_CONTENT (--content): {folder} has neither tasks/ nor baselines/.")
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
+        self._read_tasks(folder / "tasks")
+        for method in _method_folders(folder / "baselines"):
+            self._add_package(method)
+
+    def _add_folder(self, folder: Path, *, shipped: bool = False) -> None:
         """A shipped method or an installed plugin: its class can be imported by its name."""
-        self._insert(MethodEntry(MethodSpec.from_toml(folder / "method.toml"), folder))
+        self._insert(MethodEntry(MethodSpec.from_toml(folder / "method.toml"), folder, shipped))
 
     def _add_package(self, folder: Path) -> str:
         """A user's folder, imported under a name of its own: two folders of one name are two methods."""
@@ -283,10 +302,25 @@ def _run_module(path: Path, package: Path | None = None) -> ModuleType:
     return module
 
 
-def _source_files(source: Path) -> list[Path]:
+def _source_files(source: Path) -> list[tuple[str, Path]]:
+    """Every file and its path below ``source``, but for what Python compiles and hidden files."""
     if source.is_file():
-        return [source]
-    return sorted(file for file in source.rglob("*") if file.suffix in {".py", ".toml"} and file.is_file())
+        return [(source.name, source)]
+    files = ((file.relative_to(source), file) for file in source.rglob("*") if file.is_file())
+    kept = ((path, file) for path, file in files if not any(_is_no_source(part) for part in path.parts))
+    return sorted((path.as_posix(), file) for path, file in kept)
+
+
+def _is_no_source(part: str) -> bool:
+    return part.startswith(".") or part == "__pycache__" or part.endswith(".pyc")
+
+
+def _read_task(path: Path, family: FamilySpec) -> TaskSpec:
+    """A task's file; what it leaves out is the family's."""
+    values = {"metrics": family.metrics, "split": family.split, **read_toml(path)}
+    values |= {"family": family.name, "task_class": family.task}
+    values["split"] = family.parse_split(values["split"], str(path))
+    return TaskSpec.parse(values, str(path))
 
 
 def _check_version(name: str, wanted: str, version: int) -> None:
@@ -295,6 +329,17 @@ def _check_version(name: str, wanted: str, version: int) -> None:
 
 
 SpecT = TypeVar("SpecT")
+
+
+def _take(table: dict[str, SpecT], name: str, spec: SpecT, path: Path) -> None:
+    """Enter a specification; a name that is there already is refused: what it means must not depend on a folder."""
+    if name in table:
+        raise SpecError(f"{path}: the name {name!r} is taken. Give it another one.")
+    table[name] = spec
+
+
+def _method_folders(folder: Path) -> list[Path]:
+    return sorted(path.parent for path in folder.glob("*/method.toml"))
 
 
 def _lookup(table: Mapping[str, SpecT], kind: str, name: str, hint: str) -> SpecT:

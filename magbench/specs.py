@@ -1,13 +1,15 @@
 """Specifications: the benchmark's content as frozen data, read from TOML and validated once.
 
 * :class:`DatasetSpec`: which data, which version, what is expected of it.
-* :class:`TaskSpec`: a family's question asked of one data set: label, split, metrics.
+* :class:`FamilySpec`: a kind of question: its task class, objective, split rules, kind of prediction, variants.
+* :class:`TaskSpec`: a family's question asked of one data set: label, split, variant, metrics.
 * :class:`Protocol`: seeds and training constants shared by every method.
 * :class:`MethodSpec`: where a method or regulariser lives and what it is.
 
 What is run of all this is named by suites (:mod:`magbench.suites`).
 
-Every spec has a ``digest``: the sha256 of its canonical JSON, which enters the key of each result.
+The ``digest`` of a task and of a protocol is the sha256 of what changes a result, as canonical JSON; it enters the key
+of each result. Titles, summaries, citations and metrics stand outside.
 """
 
 from __future__ import annotations
@@ -15,14 +17,17 @@ from __future__ import annotations
 import hashlib
 import json
 import tomllib
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
+    InstanceOf,
+    SerializeAsAny,
     SerializerFunctionWrapHandler,
     ValidationError,
     model_serializer,
@@ -30,6 +35,15 @@ from pydantic import (
 )
 
 from magbench.errors import SpecError, UnknownNameError
+
+Target = Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
+"""A class or function by its module and name: ``package.module:Name``."""
+
+
+def load(target: str) -> Any:
+    """What a :data:`Target` names; imports its module."""
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
 
 
 def canonical_hash(value: Any) -> str:
@@ -42,10 +56,6 @@ class Spec(BaseModel):
     """Base of all specifications."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def digest(self) -> str:
-        """sha256 of the canonical JSON of every field."""
-        return canonical_hash(self.model_dump(mode="json"))
 
     @classmethod
     def from_toml(cls, path: Path, **defaults: Any) -> Self:
@@ -182,125 +192,84 @@ class DatasetSpec(Spec):
         return known[name]
 
 
-class SplitSpec(Spec):
-    """How nodes are divided (:mod:`magbench.graph.splits`).
+class SplitRule(Spec):
+    """Base of the rules by which a family divides a data set and asks; a task's ``split`` is one."""
 
-    ``stratified`` draws one split a seed, class by class; ``magb-42`` is MAGB's one permutation; ``official`` takes the
-    split that the data set's authors publish. The last two are the same for every seed.
+    rule: str
+
+    def refuse(self, variant: Mapping[str, str], dataset: DatasetSpec, task: str) -> None:
+        """Raise DataError where a variant cannot be asked of a data set, as far as its specification tells."""
+
+
+class VariantOption(Spec):
+    """An option that may stand in a task's brackets: its values, and the one that is meant where none is given."""
+
+    values: tuple[str, ...] = Field(min_length=1)
+    default: str | None = None
+
+
+class FamilySpec(Spec):
+    """A family of tasks: all that tells it from the others, so that one folder and its modules add one.
+
+    ``split_rules`` maps the name of a rule to the class that reads its table. ``reads`` are the parts of a data set
+    that a task's answer can depend on (:data:`magbench.data.digests.PARTS`); only they enter a result's key.
     """
 
-    rule: Literal["stratified", "magb-42", "official"] = "stratified"
-    train: float = Field(0.6, gt=0, lt=1)
-    val: float = Field(0.2, gt=0, lt=1)
-    test: float = Field(0.2, gt=0, lt=1)
-    min_class_size: int = Field(5, ge=3)
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    alias: str = Field(pattern=r"^[a-z0-9]+$")
+    title: str
+    task: Target
+    objective: Target | None = None
+    """What encoders are trained for; without it the family has methods of kind ``method`` alone."""
+    workload: Target | None = None
+    """How many numbers a cell reads (:mod:`magbench.tasks.workload`); without it plans make no estimates."""
+    prediction: str
+    """A kind of :mod:`magbench.predictions`."""
+    reads: tuple[str, ...] = Field(min_length=1)
+    split_rules: dict[str, Target] = Field(min_length=1)
+    metrics: tuple[str, ...] = Field(min_length=1)
+    split: dict[str, Any]
+    variants: dict[str, VariantOption] = {}
 
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        _sum_to_one(self.train, self.val, self.test)
-        return self
+    def parse_split(self, values: Mapping[str, Any], origin: str) -> SplitRule:
+        """The split of a task from its table; one that names no rule has that of the family.
 
-
-class EdgeSplitSpec(Spec):
-    """How edges are divided and asked: one draw for all seeds (:mod:`magbench.graph.edge_splits`).
-
-    ``negatives`` are drawn for each test edge, ``val_negatives`` for each validation edge.
-    """
-
-    rule: Literal["edges"]
-    train: float = Field(0.8, gt=0, lt=1)
-    val: float = Field(0.1, gt=0, lt=1)
-    test: float = Field(0.1, gt=0, lt=1)
-    seed: int = Field(0, ge=0)
-    negatives: int = Field(1000, ge=1)
-    val_negatives: int = Field(50, ge=1)
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        _sum_to_one(self.train, self.val, self.test)
-        return self
-
-
-class OfficialEdgeSplitSpec(Spec):
-    """Edges and negatives that the data set's authors publish, as they are; where each answer is hidden is drawn."""
-
-    rule: Literal["official_edges"]
-    seed: int = Field(0, ge=0)
-    val_negatives: int = Field(50, ge=1)
-
-
-# fmt: off
-Control = Literal[
-    "no_graph", "random", "node_disjoint", "random_node_disjoint", "edge_disjoint", "raw_query", "rewired", "permuted"
-]
-# fmt: on
-"""What a control of retrieval changes (``docs/retrieval.md``)."""
-
-
-class PairSplitSpec(Spec):
-    """How the nodes that have both modalities are divided, and how retrieval among them is asked.
-
-    ``pool`` says whose items are the candidates: those of the test nodes, of all these nodes, or of 1,000 test nodes,
-    which then are the only ones asked. ``train_pairs`` is the share of the training pairs that are given as such,
-    ``edge_noise`` the share of edges that are swapped at random. All but ``pool`` stand in variants only
-    (:mod:`magbench.variants`).
-    """
-
-    rule: Literal["pairs"]
-    train: float = Field(0.6, gt=0, lt=1)
-    val: float = Field(0.2, gt=0, lt=1)
-    test: float = Field(0.2, gt=0, lt=1)
-    seed: int = Field(0, ge=0)
-    pool: Literal["test", "all", "1k"] = "test"
-    control: Control | None = None
-    text: Literal["captions"] | None = None
-    train_pairs: Literal["0.1", "0.25", "0.5"] | None = None
-    edge_noise: Literal["0.1", "0.25", "0.5"] | None = None
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        _sum_to_one(self.train, self.val, self.test)
-        return self
-
-    @model_serializer(mode="wrap")
-    def _dump(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """What is absent leaves no trace, so that an option that comes later leaves the digests as they are."""
-        return {key: value for key, value in handler(self).items() if value is not None}
-
-
-def _sum_to_one(*shares: float) -> None:
-    if abs(sum(shares) - 1) > 1e-9:
-        raise ValueError(f"train + val + test must be 1, found {sum(shares):g}")
-
-
-def _with_rule(split: Any) -> Any:
-    """A table that names no rule is a stratified one."""
-    return {"rule": "stratified", **split} if isinstance(split, dict) else split
-
-
-AnySplit = Annotated[
-    SplitSpec | EdgeSplitSpec | OfficialEdgeSplitSpec | PairSplitSpec,
-    Field(discriminator="rule"),
-    BeforeValidator(_with_rule),
-]
+        Raises:
+            SpecError: the rule is unknown, or its table breaks it.
+        """
+        rule = values.get("rule", self.split["rule"])
+        if rule not in self.split_rules:
+            raise SpecError(
+                f"{origin}: split.rule is {rule!r}; the family {self.name} has {', '.join(self.split_rules)}."
+            )
+        parsed: SplitRule = load(self.split_rules[rule]).parse({"rule": rule, **values}, f"{origin}, split")
+        return parsed
 
 
 class TaskSpec(Spec):
-    """One scored question: ``<family>/<name>@<version>``. Cells of one that is not ``ranked`` are never kept; that says
-    nothing of what is asked, so it is no part of the digest."""
+    """One scored question: ``<family>/<name>@<version>``.
+
+    Its digest holds what is asked and nothing else: data set, label, split and variant. How it is called and scored,
+    and whether it is ``ranked`` (cells of a task that is not are never kept), can change without another question.
+    """
 
     family: str
     name: str
     version: int = Field(ge=1)
     title: str
     summary: str = ""
-    task_class: str
+    task_class: Target
     dataset: str
     label: str = "y"
-    split: AnySplit = SplitSpec()
+    split: SerializeAsAny[InstanceOf[SplitRule]]
     metrics: tuple[str, ...] = Field(min_length=1)
-    select: str
-    ranked: bool = Field(True, exclude=True)
+    ranked: bool = True
+    variant: dict[str, str] = {}
+
+    def digest(self) -> str:
+        """sha256 of the canonical JSON of what is asked."""
+        asked = self.model_dump(mode="json", include={"family", "dataset", "label", "split", "variant"})
+        return canonical_hash(asked)
 
     @property
     def id(self) -> str:
@@ -361,6 +330,10 @@ class Protocol(Spec):
     seeds: tuple[int, ...] = Field(min_length=1)
     training: Training
 
+    def digest(self) -> str:
+        """sha256 of the canonical JSON of what training depends on: seeds and constants."""
+        return canonical_hash(self.model_dump(mode="json", include={"seeds", "training"}))
+
     @property
     def id(self) -> str:
         return f"{self.name}@{self.version}"
@@ -371,14 +344,14 @@ class MethodSpec(Spec):
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     kind: Literal["encoder", "network", "method", "regularizer"]
-    target: str = Field(alias="class", pattern=r"^[\w.]+:\w+$")
+    target: Target = Field(alias="class")
     title: str
     summary: str = ""
     reimplementation: bool = False
     families: tuple[str, ...] = ("node_classification",)
     """What a method of kind ``method`` or ``network`` does; the other kinds do every family."""
     revision: int = Field(default=1, ge=1)
-    """Raised when code that this folder names but does not hold changes the method's predictions."""
+    """Raised when a shipped method's predictions change; part of the key of its results."""
     defaults: dict[str, Any] = {}
     search: dict[str, Any] = {}
     citation: tuple[str, ...] = ()

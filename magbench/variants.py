@@ -1,20 +1,29 @@
 """Variants of a task: the same question under one or more options, written in brackets: ``ret/emoji[pool=all]``.
 
-A family's ``[variants]`` table lists its options and the values of each; an option is a field of the task's split. A
-variant is a :class:`~magbench.specs.TaskSpec` of its own, with its own name, digest and results. Its name gives the
-options in the order of the table and leaves out what the task has anyway, so that equal variants have equal names.
+A family's ``[variants]`` table lists its options and the values of each. A variant is a
+:class:`~magbench.specs.TaskSpec` of its own, with its own name, digest and results. Its name gives the options in the
+order of the table and leaves out defaults, so that equal variants have equal names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from magbench.errors import DataError, OptionError, UnknownNameError
-from magbench.specs import DatasetSpec, PairSplitSpec, TaskSpec
+from magbench.errors import OptionError, UnknownNameError
+from magbench.specs import DatasetSpec, TaskSpec, VariantOption
 
-Table = Mapping[str, tuple[str, ...]]
-SMALL_POOL = 1000
-"""Test nodes that ``pool=1k`` takes."""
+Table = Mapping[str, VariantOption]
+CONTROLS = (
+    "no_graph",
+    "random",
+    "node_disjoint",
+    "random_node_disjoint",
+    "edge_disjoint",
+    "raw_query",
+    "rewired",
+    "permuted",
+)
+"""What a control of retrieval changes (``docs/retrieval.md``)."""
 TAKES_APART = ("random", "no_graph", "node_disjoint", "random_node_disjoint")
 """Controls that take a score apart: fingerprint, features alone, content gain and its floor."""
 
@@ -79,39 +88,23 @@ def make_variant(task: TaskSpec, options: Mapping[str, str], table: Table, datas
     Args:
         task: a task of the family that ``table`` belongs to.
         options: option → value.
-        table: option → its values.
+        table: the options there are.
         dataset: the task's data set.
 
     Raises:
         UnknownNameError: the family has no such option, or the option no such value.
-        DataError: the data set is too small for the pool, or has no captions to take as text.
+        DataError: the data set cannot be asked so.
     """
     for option, value in options.items():
         if option not in table:
             raise UnknownNameError(f"option of task {task.id}", option, table)
-        if value not in table[option]:
-            raise UnknownNameError(f"value of {option} in task {task.id}", value, table[option])
-    changed = {key: options[key] for key in table if key in options and getattr(task.split, key) != options[key]}
-    if not changed:
+        if value not in table[option].values:
+            raise UnknownNameError(f"value of {option} in task {task.id}", value, table[option].values)
+    variant = {key: options[key] for key in table if key in options and options[key] != table[key].default}
+    if not variant:
         return task
-    written = ",".join(f"{key}={value}" for key, value in changed.items())
-    split = task.split.model_copy(update=changed)
-    assert isinstance(split, PairSplitSpec)
-    refuse_small_pool(split, f"{task.id}[{written}]", round(split.test * dataset.counts.get("nodes", 1 << 62)))
-    if split.text == "captions" and len(dataset.columns.captions) < 2:
-        raise DataError(
-            f"Task {task.id}[{written}]: data set {dataset.name} has one text a node, not several captions; leave out "
-            "text=captions."
-        )
+    written = ",".join(f"{key}={value}" for key, value in variant.items())
+    task.split.refuse(variant, dataset, f"{task.id}[{written}]")
     return task.model_copy(
-        update={"name": f"{task.name}[{written}]", "title": f"{task.title}; {written}", "split": split}
+        update={"name": f"{task.name}[{written}]", "title": f"{task.title}; {written}", "variant": variant}
     )
-
-
-def refuse_small_pool(split: PairSplitSpec, task: str, num_test: int) -> None:
-    """Raise the DataError of a 1k pool that the test nodes cannot fill."""
-    if split.pool == "1k" and num_test < SMALL_POOL:
-        raise DataError(
-            f"Task {task}: there are at most {num_test} test nodes, fewer than the {SMALL_POOL:,} of pool=1k; take "
-            "pool=test or pool=all."
-        )

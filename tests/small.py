@@ -9,11 +9,11 @@ from torch import Tensor
 
 from magbench.data.mag import MAG, simple_undirected
 from magbench.specs import TaskSpec, Training
-from magbench.tasks.link_prediction import LinkPredictionTask
-from magbench.tasks.node_classification import NodeClassification
-from magbench.tasks.retrieval import RetrievalTask
-from magbench.tasks.rows import pairs_among
-from magbench.tasks.views import RetrievalView, Side
+from magbench.tasks.link_prediction.task import LinkPredictionTask
+from magbench.tasks.node_classification.task import NodeClassification
+from magbench.tasks.retrieval.rows import pairs_among
+from magbench.tasks.retrieval.task import RetrievalTask
+from magbench.tasks.retrieval.view import RetrievalView, Side
 
 
 def small_mag(num_nodes: int = 200, num_classes: int = 4, seed: int = 0) -> MAG:
@@ -53,7 +53,7 @@ def small_task() -> NodeClassification:
             name="small",
             version=1,
             title="small",
-            task_class="magbench.tasks.node_classification:NodeClassification",
+            task_class="magbench.tasks.node_classification.task:NodeClassification",
             dataset="small",
             metrics=("accuracy", "macro_f1"),
             select="accuracy",
@@ -71,7 +71,7 @@ def small_link_task(rule: str = "edges") -> LinkPredictionTask:
                 "name": "small",
                 "version": 1,
                 "title": "small",
-                "task_class": "magbench.tasks.link_prediction:LinkPredictionTask",
+                "task_class": "magbench.tasks.link_prediction.task:LinkPredictionTask",
                 "dataset": "small",
                 "metrics": ("mrr", "hits@1", "hits@3", "hits@10"),
                 "select": "mrr",
@@ -91,7 +91,7 @@ def small_retrieval_task(**split: object) -> RetrievalTask:
                 "name": "small",
                 "version": 1,
                 "title": "small",
-                "task_class": "magbench.tasks.retrieval:RetrievalTask",
+                "task_class": "magbench.tasks.retrieval.task:RetrievalTask",
                 "dataset": "small",
                 "metrics": ("recall@1", "recall@5", "recall@10", "mrr", "median_rank"),
                 "select": "mrr",

@@ -54,6 +54,7 @@ class CrossedRidge(PureMethod):
         for name in view.sides:
             self.fitted[name] = select(self._candidates(view, name), view, self.outcome)
             trials += self.outcome.trials
+        self.outcome.metric = "mrr"
         self.outcome.value = pair_mrr({name: self.embed(name, side) for name, side in view.sides.items()}, view.val)
         self.outcome.trials = trials
         self.outcome.params = sum(found.weight.numel() for found in self.fitted.values())

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch.nn import functional
 from torch_geometric.nn import LabelPropagation as PyGLabelPropagation
 
-from magbench.api import Method, NodeClassificationView, NodePrediction, Options
+from magbench.api import Method, NodeAnswer, NodeClassificationView, Options
 
 
 class LabelPropagationOptions(Options):
@@ -26,11 +26,11 @@ class LabelPropagation(Method):
         counts = torch.bincount(view.y[view.train], minlength=view.num_classes)
         self.prior = counts / counts.sum()
 
-    def predict(self, view: NodeClassificationView) -> NodePrediction:
+    def predict(self, view: NodeClassificationView) -> NodeAnswer:
         model = PyGLabelPropagation(self.options.layers, self.options.alpha)
         seen = torch.zeros(view.num_nodes, dtype=torch.bool)
         seen[view.train] = True
         one_hot = functional.one_hot(view.y_train.clamp(min=0), view.num_classes).float()
         scores = model(one_hot, view.edge_index, mask=seen)[view.test]
         scores = scores + 1e-6 * self.prior
-        return NodePrediction(view.test.numpy(), scores.numpy())
+        return NodeAnswer(view.test.numpy(), scores.numpy())

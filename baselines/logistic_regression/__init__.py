@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression as SklearnLogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from magbench.api import Method, NodeClassificationView, NodePrediction, Options
+from magbench.api import Method, NodeAnswer, NodeClassificationView, Options
 
 
 class LogisticRegressionOptions(Options):
@@ -34,15 +34,15 @@ class LogisticRegression(Method):
             ).fit(features[train], labels[train])
             accuracy = float((model.predict(features[val]) == labels[val]).mean())
             if accuracy > best:
-                best, self.model = accuracy, model
-        self.outcome.value, self.outcome.trials = best, len(self.options.C)
+                best, self.model, self.outcome.config = accuracy, model, {"C": strength}
+        self.outcome.value, self.outcome.metric, self.outcome.trials = best, "accuracy", len(self.options.C)
         self.outcome.params = _num_params(self.model)
 
-    def predict(self, view: NodeClassificationView) -> NodePrediction:
+    def predict(self, view: NodeClassificationView) -> NodeAnswer:
         nodes = view.test.numpy()
         scores = np.zeros((len(nodes), view.num_classes), dtype=np.float32)
         scores[:, self.model.classes_] = self.model.predict_proba(_features(view)[nodes])
-        return NodePrediction(nodes, scores)
+        return NodeAnswer(nodes, scores)
 
 
 def _features(view: NodeClassificationView) -> np.ndarray:

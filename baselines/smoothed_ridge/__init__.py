@@ -9,7 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from magbench.api import Method, RetrievalPrediction, RetrievalView
+from magbench.api import Method, RetrievalAnswer, RetrievalView
 from magbench.nn.goma.graph import CoupledGraph
 from magbench.nn.goma.operators import Uniform
 from magbench.nn.goma.smoothing import propagate
@@ -44,7 +44,7 @@ class SmoothedRidge(Method):
         self.steps, self.maps = select(self._candidates(view), view, self.outcome)
         self.outcome.params = sum(part.weight.numel() for part in self.maps.values() if part.weight is not None)
 
-    def predict(self, view: RetrievalView) -> RetrievalPrediction:
+    def predict(self, view: RetrievalView) -> RetrievalAnswer:
         *_, last = self.smoothed(view, self.maps, self.steps)
         return prediction(unit(last))
 

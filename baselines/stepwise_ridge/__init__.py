@@ -31,6 +31,7 @@ class StepwiseRidge(PureMethod):
         for steps in self.options.steps:
             self.maps.append(select(self._candidates(view, steps), view, self.outcome))
             trials += self.outcome.trials
+        self.outcome.metric = "mrr"
         self.outcome.value = pair_mrr({name: self.embed(name, side) for name, side in view.sides.items()}, view.val)
         self.outcome.trials = trials
         weights = [part.weight for maps in self.maps for part in maps.values()]

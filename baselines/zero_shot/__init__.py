@@ -22,6 +22,7 @@ class ZeroShot(PureMethod):
 
     def fit(self, view: RetrievalView, *, seed: int) -> None:
         require_shared_space("zero_shot", view, trusted=self.options.shared)
+        self.outcome.metric = "mrr"
         self.outcome.value = pair_mrr(unit({name: side.x for name, side in view.sides.items()}), view.val)
         self.outcome.params = 0
 

@@ -14,11 +14,13 @@ from magbench import paths
 from magbench.board.report import ReportCell, Sample, write_report
 from magbench.board.study import study_view
 from magbench.board.study_page import write_studies
+from magbench.data.digests import part_digests
 from magbench.data.load import load_dataset
 from magbench.data.mag import MAG
 from magbench.errors import MagbenchError, OptionError
 from magbench.method_string import parse_method, split_host
 from magbench.metrics.ranking import recalls
+from magbench.predictions.classes import Classes
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell, question_of
 from magbench.results.items import item_scores
@@ -26,10 +28,10 @@ from magbench.results.kept import KeptCell
 from magbench.results.record import Record
 from magbench.results.reported import read_reported
 from magbench.results.study import read_studies
-from magbench.tasks.views import NodePrediction
+from magbench.specs import canonical_hash
 
-Graphs = Callable[[str, str, str | None], MAG | None]
-"""Data set, feature set and fingerprint → the graph; None where it is not here, or another one."""
+Graphs = Callable[[str, str, tuple[tuple[str, str], ...]], MAG | None]
+"""Data set, feature set and digests of parts → the graph; None where it is not here, or another one."""
 SAMPLE_SIZE = 24
 RECALL_AT = (1, 2, 5, 10, 20, 50, 100)
 
@@ -41,12 +43,13 @@ def write_run_report(
     registry = Registry.default()
 
     @cache
-    def graph(name: str, features: str, sha256: str | None) -> MAG | None:
+    def graph(name: str, features: str, digests: tuple[tuple[str, str], ...]) -> MAG | None:
         try:
             mag = load_dataset(registry.dataset(name), features)
         except MagbenchError:
             return None
-        return mag if mag.fingerprint() == sha256 else None
+        known = dict(digests)
+        return mag if part_digests(mag, known) == known else None
 
     shown = _first_of_each_method(cells)
     return write_report(
@@ -94,7 +97,11 @@ def _report_cell(cell: StoredCell | KeptCell, registry: Registry, graph: Graphs 
         n_test=record.scores[0].n if record.scores else 0,
         history=cell.history(),
         telemetry=_telemetry(record),
-        keys={"key": record.key, "data": record.dataset.sha256 or "", "source": record.method.source.sha256},
+        keys={
+            "key": record.key,
+            "data": canonical_hash(record.dataset.sha256 or {}),
+            "source": record.method.source.sha256,
+        },
         cost=record.cost.model_dump(),
         params=record.method.params,
         protocol=record.protocol,
@@ -130,8 +137,8 @@ def _parts(record: Record) -> dict[str, float]:
 
 def _recall(cell: StoredCell | KeptCell) -> dict[int, float]:
     """Recall@k of stored ranks, both directions counting the same."""
-    scored = cell.scored()
-    return {} if scored is None else {k: float(scored.items(partial(recalls, k=k)).mean()) for k in RECALL_AT}
+    prediction = cell.prediction()
+    return {k: float(prediction.items(partial(recalls, k=k)).mean()) for k in RECALL_AT}
 
 
 def _telemetry(record: Record) -> dict[str, float]:
@@ -159,9 +166,9 @@ def _sample(cell: StoredCell, registry: Registry, graph: Graphs) -> list[Sample]
     """
     record, prediction = cell.record, cell.prediction()
     task = registry.find_task(f"{record.task.id}@{record.task.version}")
-    if not isinstance(prediction, NodePrediction) or task is None:
+    if not isinstance(prediction, Classes) or task is None:
         return []
-    mag = graph(record.dataset.id, record.dataset.features, record.dataset.sha256)
+    mag = graph(record.dataset.id, record.dataset.features, tuple(sorted((record.dataset.sha256 or {}).items())))
     if mag is None or task.label not in mag.classes:
         return []
     names, truth = mag.classes[task.label], np.asarray(mag[task.label])

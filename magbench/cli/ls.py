@@ -59,10 +59,13 @@ def _options(registry: Registry, kind: Kind | None, name: str) -> dict[str, list
         return _method_options(registry, name)
     if kind is Kind.TASKS:
         task = registry.task(name)
-        table = registry.options.get(task.family, {})
         rows = [
-            {"option": key, "in force": getattr(task.split, key) or "none", "allowed": " or ".join(values)}
-            for key, values in table.items()
+            {
+                "option": key,
+                "in force": task.variant.get(key, option.default or "none"),
+                "allowed": " or ".join(option.values),
+            }
+            for key, option in registry.family(task.family).variants.items()
         ]
         return {f"{task.versioned_id}, as {name.partition('[')[0]}[option=value]": rows}
     raise OptionError(f"magbench ls {kind}: {name!r} is one too many; only methods and tasks have options.")
@@ -75,9 +78,9 @@ def _method_options(registry: Registry, name: str) -> dict[str, list[dict[str, A
     ((string,), _), protocol, found = resolve_methods([name], registry), registry.protocol("standard"), {}
     for part in string.parts:
         entry, tables = registry.method(part.name), {}
-        for alias, family in registry.aliases.items():
-            if entry.spec.does(family):
-                tables[alias] = _in_force(options_of(entry, protocol, family, part.options))
+        for family in registry.families.values():
+            if entry.spec.does(family.name):
+                tables[family.alias] = _in_force(options_of(entry, protocol, family, part.options))
         for rows in tables.values():
             families = ", ".join(alias for alias, other in tables.items() if other == rows)
             found[f"{part.name} in {families} ({protocol.id})"] = rows
@@ -116,11 +119,10 @@ def _rows(registry: Registry, kind: Kind) -> list[dict[str, Any]]:
 
 
 def _tasks(registry: Registry) -> list[dict[str, Any]]:
-    short = {family: alias for alias, family in registry.aliases.items()}
     return [
         {
             "task": task.versioned_id,
-            "short": f"{short[task.family]}/{task.name}",
+            "short": f"{registry.family(task.family).alias}/{task.name}",
             "data": task.dataset,
             "metric": task.primary,
             "title": task.title,
@@ -134,7 +136,7 @@ def _methods(registry: Registry) -> list[dict[str, Any]]:
         {
             "method": entry.spec.name,
             "kind": entry.spec.kind,
-            "tasks": ", ".join(alias for alias, family in registry.aliases.items() if entry.spec.does(family)),
+            "tasks": ", ".join(family.alias for family in registry.families.values() if entry.spec.does(family.name)),
             "title": entry.spec.title + (" (re-implementation)" if entry.spec.reimplementation else ""),
         }
         for entry in registry.methods.values()

@@ -172,7 +172,7 @@ class MAG(Data):  # type: ignore[misc]  # PyG ships no types, so Data is Any to 
         digest = hashlib.sha256()
         for key, values, dtype in self._scored():
             digest.update(f"{key} {dtype} {tuple(values.shape)}\n".encode())
-            for block in _row_blocks(values.detach()):
+            for block in row_blocks(values.detach()):
                 digest.update(np.ascontiguousarray(block.cpu().numpy().astype(dtype)).tobytes())
         return digest.hexdigest()
 
@@ -214,7 +214,7 @@ class MAG(Data):  # type: ignore[misc]  # PyG ships no types, so Data is Any to 
         return problem is None
 
 
-def _row_blocks(values: Tensor, rows: int = 1 << 14) -> tuple[Tensor, ...]:
+def row_blocks(values: Tensor, rows: int = 1 << 14) -> tuple[Tensor, ...]:
     """Views of `rows` rows each: what is computed from a memory-mapped tensor then needs little memory of its own."""
     return torch.split(values, rows)
 
@@ -250,7 +250,7 @@ def _feature_problems(mag: MAG, modality: str) -> Iterator[str]:
     if has.dtype != torch.bool or has.shape != (n,):
         yield f"has_{modality}: found {_kind(has)}, expected torch.bool [{n}]"
         return
-    broken = torch.cat([(~torch.isfinite(block)).any(dim=1) for block in _row_blocks(x)])
+    broken = torch.cat([(~torch.isfinite(block)).any(dim=1) for block in row_blocks(x)])
     if broken.any():
         yield (
             f"{key}: found NaN or infinity in {int(broken.sum())} rows, the first at node {int(broken.nonzero()[0])}; "
@@ -270,7 +270,7 @@ def _caption_problems(x: Tensor, node: Tensor, n: int) -> Iterator[str]:
     if x.dtype != torch.float32 or x.dim() != 2 or node.dtype != torch.int64 or node.shape != x.shape[:1]:
         found = f"{_kind(x)} for the nodes {_kind(node)}"
         yield f"captions: found {found}, expected torch.float32 [C, d] and torch.int64 [C]"
-    elif not all(bool(torch.isfinite(block).all()) for block in _row_blocks(x)):
+    elif not all(bool(torch.isfinite(block).all()) for block in row_blocks(x)):
         yield "captions: found NaN or infinity, expected finite values"
     elif len(node) and (int(node.min()) < 0 or int(node.max()) >= n or bool((node.diff() < 0).any())):
         yield f"captions: found the node numbers out of order or of 0 to {n - 1}, expected them ascending"

@@ -150,7 +150,7 @@ def _view(folder: Path, train_nodes: int) -> tuple[Any, np.ndarray[Any, Any]]:
     """A random ``train_nodes`` to train on, as many for validation, all others to test."""
     import torch
 
-    from magbench.tasks.views import NodeClassificationView
+    from magbench.tasks.node_classification.view import NodeClassificationView
 
     x = torch.from_numpy(np.load(folder / "x.npy", mmap_mode="c"))
     y = np.load(folder / "y.npy")

@@ -58,7 +58,7 @@ def _trainer(view: Any, regularizers: list[Any]) -> Callable[[], object]:
 def _host(nodes: int) -> Any:
     from magbench.data.synthetic import generate
     from magbench.registry import Registry
-    from magbench.tasks.node_classification import NodeClassification
+    from magbench.tasks.node_classification.task import NodeClassification
 
     mag, _ = generate(num_nodes=nodes, dim=256, degree=10.0)
     return NodeClassification(Registry.default().task("node_classification/synthetic-conflict")).view(mag, 0)
@@ -67,7 +67,7 @@ def _host(nodes: int) -> Any:
 def _emoji() -> Any:
     from magbench.data.load import load_dataset
     from magbench.registry import Registry
-    from magbench.tasks.node_classification import NodeClassification
+    from magbench.tasks.node_classification.task import NodeClassification
 
     registry = Registry.default()
     return NodeClassification(registry.task("node_classification/emoji")).view(

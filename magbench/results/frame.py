@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from magbench.errors import OptionError, RecordError, UnknownNameError
-from magbench.results.predictions import read_prediction
+from magbench.predictions.base import Prediction
+from magbench.predictions.kinds import kind_of
 from magbench.results.record import Record, read_record
-from magbench.tasks.views import Scored, scored_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,13 +30,19 @@ class StoredCell:
     record: Record
     folder: Path
 
-    def prediction(self) -> Any:
-        """The stored prediction, of the kind its task's family keeps."""
-        return read_prediction(self.folder / "predictions.npz")
+    def prediction(self) -> Prediction:
+        """The stored prediction.
 
-    def scored(self) -> Scored | None:
-        """What metrics take, if the task's version fixes the items."""
-        return scored_of(self.prediction().compact())
+        Raises:
+            RecordError: the cell has none, or its files are missing, damaged or not those of its record.
+        """
+        part = self.record.predictions
+        if part is None:
+            raise RecordError(f"{self.folder}: the cell is {self.record.status} and has no prediction.")
+        for file in part.files:
+            if file_hash(self.folder / file.path) != file.sha256:
+                raise RecordError(f"{self.folder / file.path} is not the file of its record; run the cell again.")
+        return kind_of(part.kind).read(self.folder)
 
     def history(self) -> list[dict[str, float]]:
         """One row a validation; empty for a method without epochs.
@@ -51,6 +58,15 @@ class StoredCell:
         if not all(isinstance(row, dict) for row in rows):
             raise RecordError(f"{path} must hold one JSON object a line.")
         return rows
+
+
+def file_hash(path: Path) -> str:
+    """sha256 (hex) of a file. Raises RecordError where it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise RecordError(f"{path} cannot be read: {error.strerror}.") from None
 
 
 def read_cells(runs: Path) -> list[StoredCell]:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from magbench.errors import UnknownNameError
+from magbench.predictions.base import Prediction
 from magbench.results.record import Record
-from magbench.tasks.views import Scored
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ class Cell(Protocol):
     @property
     def record(self) -> Record: ...
 
-    def scored(self) -> Scored | None: ...
+    def prediction(self) -> Prediction: ...
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,13 @@ def item_scores(cells: Iterable[Cell], metric: str) -> Items:
     score = METRICS[metric].items if metric in METRICS else None
     for cell in cells:
         record = cell.record
-        if record.status != "ok" or all(found.metric != metric for found in record.scores):
+        asked = record.status == "ok" and any(found.metric == metric for found in record.scores)
+        if not asked or record.task.design == "drawn":
             continue
-        scored, task = cell.scored(), f"{record.task.id}@{record.task.version}"
-        if scored is None:
-            continue
+        task = f"{record.task.id}@{record.task.version}"
         fixed.add(task)
         if score:
-            values = scored.items(score)
+            values = cell.prediction().items(score)
             head = dict(zip(COLUMNS, [task, record.dataset.id, record.method.name, record.seed, metric], strict=False))
             parts.append(pd.DataFrame({**head, "item": np.arange(len(values)), "value": values}))
     return Items(pd.concat(parts[1:] or parts, ignore_index=True), frozenset(fixed))

@@ -1,16 +1,13 @@
 """Keeping results: finished cells of a run in the compact form that is committed.
 
-``<folder>/<task>/<method>.jsonl`` holds the records, ``<method>.npz`` for each seed the compact prediction, enough to
-score again: in node classification the predicted class of each test node (uint16) beside the node ids (int32), and the
-true class (uint16) where the split is fixed; in link prediction and retrieval for each query the candidates above and
-equal (int32), in retrieval with the query's node and side.
+``<folder>/<task>/<method>.jsonl`` holds the records, ``<method>.npz`` for each seed the packed prediction
+(:meth:`magbench.predictions.base.Prediction.pack`), enough to score again.
 Results on another feature set than the data set's first lie in ``<folder>/<task>/<feature set>/``. What reads them is
 :mod:`magbench.results.kept`.
 """
 
 from __future__ import annotations
 
-import io
 import json
 import os
 from collections import Counter, defaultdict
@@ -19,12 +16,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import numpy as np
 from filelock import FileLock
 
 from magbench import paths
 from magbench.errors import OutputError
 from magbench.method_string import file_name
+from magbench.predictions.arrays import npz_bytes
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell, newest
 from magbench.results.kept import kept_predictions
@@ -141,11 +138,11 @@ def _write(group: Sequence[StoredCell], old: Lines, target: Path) -> list[Path]:
     for cell in group:
         record = cell.record
         lines[record.protocol, record.seed] = json.dumps(json.loads(record.to_json()), ensure_ascii=False)
-        for name, array in cell.prediction().compact().items():
+        for name, array in cell.prediction().pack().items():
             arrays[f"{name}_{record.protocol}_{record.seed}"] = array
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **{key: arrays[key] for key in sorted(arrays)})
-    replace_files({packed: buffer.getvalue(), target: "".join(lines[key] + "\n" for key in sorted(lines)).encode()})
+    replace_files(
+        {packed: npz_bytes(arrays, compress=True), target: "".join(lines[key] + "\n" for key in sorted(lines)).encode()}
+    )
     return [target, packed]
 
 

@@ -11,10 +11,11 @@ import numpy as np
 
 from magbench import paths
 from magbench.errors import RecordError
+from magbench.predictions.arrays import read_npz
+from magbench.predictions.base import Prediction
+from magbench.predictions.kinds import kind_of
 from magbench.results.frame import StoredCell, newest, question_of, read_cells
-from magbench.results.predictions import UNREADABLE
 from magbench.results.record import Record, parse_record
-from magbench.tasks.views import Scored, scored_of
 
 
 @dataclass(frozen=True)
@@ -24,18 +25,18 @@ class KeptCell:
     record: Record
     packed: Path
 
-    def scored(self) -> Scored | None:
-        """What metrics take, if the task's version fixes the items.
+    def prediction(self) -> Prediction:
+        """The compact prediction.
 
         Raises:
             RecordError: the file is damaged, or holds nothing for this cell.
         """
-        end = f"_{self.record.protocol}_{self.record.seed}"
+        record, end = self.record, f"_{self.record.protocol}_{self.record.seed}"
         arrays = {name.removesuffix(end): array for name, array in kept_predictions(self.packed, end).items()}
-        if not arrays:
-            record = self.record
-            raise RecordError(f"{self.packed} holds no prediction of seed {record.seed} under {record.protocol}.")
-        return scored_of(arrays)
+        origin = f"{self.packed}, seed {record.seed} under {record.protocol},"
+        if not arrays or record.predictions is None:
+            raise RecordError(f"{origin} holds no prediction.")
+        return kind_of(record.predictions.kind).unpack(arrays, origin)
 
     def history(self) -> list[dict[str, float]]:
         """None is kept."""
@@ -68,11 +69,7 @@ def kept_predictions(path: Path, end: str = "") -> dict[str, np.ndarray]:
     Raises:
         RecordError: the file is damaged.
     """
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files if name.endswith(end)}
-    except UNREADABLE as error:
-        raise RecordError(f"{path} holds no readable predictions: {error}.") from None
+    return read_npz(path, wanted=lambda name: name.endswith(end))
 
 
 def cells_of(runs: Path | None, *, kept: bool) -> Sequence[StoredCell | KeptCell]:
@@ -82,7 +79,7 @@ def cells_of(runs: Path | None, *, kept: bool) -> Sequence[StoredCell | KeptCell
         runs: the folder; ``None``: ``runs`` here, or none where kept cells are asked for.
         kept: whether kept cells are asked for. Beside a folder they are those of methods that it has no cell of
             (finished or failed) on the same task, feature set and protocol. Where it has the method on a variant of
-            the task, a control for instance, they must be of the same source, data and engine.
+            the task, a control for instance, they must be of the same revision, data and engine.
 
     Raises:
         RecordError: the folder is missing, or a record cannot be read.
@@ -112,4 +109,5 @@ def _family(record: Record) -> tuple[str, ...]:
 
 def _maker(record: Record) -> tuple[str | int | None, ...]:
     """What a method's cells on variants of one task must share to be read together."""
-    return record.method.source.sha256, record.dataset.sha256, record.magbench.engine
+    revisions, data = sorted(record.method.revisions.items()), sorted((record.dataset.sha256 or {}).items())
+    return *(text for pair in (*revisions, *data) for text in pair), record.magbench.engine

@@ -1,10 +1,12 @@
-"""Record v1: one JSON a cell (task × method × seed), for successes and failures alike.
+"""Record v2: one JSON a cell (task × method × seed), for successes and failures alike.
 
-The JSON Schema is :func:`json_schema`; a file of another schema is refused by name, never half-read.
+The JSON Schema is :func:`json_schema`; a file of another schema is refused by name, never half-read. A record of schema
+1 is read as one of schema 2 (:mod:`magbench.results.schema1`).
 """
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,8 +25,9 @@ from pydantic import (
 )
 
 from magbench.errors import RecordError
+from magbench.results import schema1
 
-SCHEMA = "magbench.record/1"
+SCHEMA = "magbench.record/2"
 Status = Literal["ok", "failed", "timeout", "oom"]
 Name = Annotated[str, Field(pattern=r"^([\w+][\w.+@-]*)?$")]
 """A name that is part of a kept file's path: no separator, no dot at its start."""
@@ -52,18 +55,22 @@ class _Lean(_Part):
 
 
 class TaskPart(_Part):
+    """``variant``: the options in the brackets of its name; ``design``: whether its version fixes the test items."""
+
     id: str = Field(pattern=r"^\w+/[\w+][\w.+-]*(\[[\w=.,+-]+\])?$")
     version: int
     hash: str
+    variant: dict[str, str]
+    design: Literal["drawn", "fixed"]
 
 
 class DatasetPart(_Part):
-    """``sha256``: fingerprint of the content that was loaded (``None``: it could not be loaded)."""
+    """``sha256``: of each part that the family reads, as it was loaded (``None``: it could not be loaded)."""
 
     id: Name
     version: int
     features: Name
-    sha256: str | None
+    sha256: dict[str, str] | None
 
 
 class SourcePart(_Part):
@@ -75,13 +82,16 @@ class SourcePart(_Part):
 class MethodPart(_Lean):
     """``name``: canonical method string; ``config``: every option in force; ``params``: fitted numbers.
 
-    ``towers``, in retrieval: ``pure``, where a side is embedded without the other, or ``coupled``.
+    ``revisions``: of each component the number that its method.toml declares, or the sha256 of a user's own files. The
+    ``source`` says where the code came from; it identifies nothing. ``towers``, in retrieval: ``pure``, where a side is
+    embedded without the other, or ``coupled``.
     """
 
     name: str = Field(pattern=r"^[^\x00-\x1f\x7f-\x9f]+$")
     config: dict[str, Any]
     config_sha256: str
     params: int | None
+    revisions: dict[str, int | str]
     source: SourcePart
     towers: Literal["pure", "coupled"] | None = None
 
@@ -118,16 +128,27 @@ class ScorePart(_Lean):
 
 
 class SelectionPart(_Part):
+    """What was chosen on validation: by which ``metric``, its ``value``, among how many ``trials``, and the ``config``
+    that won."""
+
     split: str
-    metric: str
+    metric: str | None
     value: float | None
     epoch: int | None
     trials: int
+    config: dict[str, Any]
+
+
+class FilePart(_Part):
+    path: Name
+    sha256: str
 
 
 class PredictionsPart(_Part):
-    path: str
-    sha256: str
+    """``kind``: one of :data:`magbench.predictions.kinds.KINDS`; ``rows``: predicted items."""
+
+    kind: str
+    files: tuple[FilePart, ...]
     rows: int
 
 
@@ -150,7 +171,7 @@ class MagbenchPart(_Part):
 class Record(_Part):
     """One cell's result."""
 
-    schema_: Literal["magbench.record/1"]
+    schema_: Literal["magbench.record/2"]
     run_id: str
     key: str
     task: TaskPart
@@ -207,14 +228,19 @@ def parse_record(text: str | bytes, origin: str) -> Record:
         RecordError: not JSON, another schema, or a field that breaks it; ``origin`` is named.
     """
     try:
-        return Record.model_validate_json(text)
+        values = json.loads(text)
+        if isinstance(values, dict) and values.get("schema") == schema1.SCHEMA:
+            values = schema1.upgraded(values)
+        return Record.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "file"
-        raise RecordError(
-            f"{origin} is not a record of schema {SCHEMA}: {where}: {first['msg']} (found {first['input']!r:.60}). "
-            "Move it away, or run with another --out."
-        ) from None
+        where, found = ".".join(map(str, first["loc"])) or "file", f" (found {first['input']!r:.60})"
+        problem = f"{where}: {first['msg']}{found}"
+    except (ValueError, RecursionError) as error:
+        problem = f"file: {error}"
+    raise RecordError(
+        f"{origin} is not a record of schema {SCHEMA}: {problem}. Move it away, or run with another --out."
+    )
 
 
 def read_record(path: Path) -> Record:

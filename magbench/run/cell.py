@@ -24,16 +24,19 @@ from typing import Any
 
 import torch
 
+from magbench.data.digests import part_digests
 from magbench.data.load import load_dataset
 from magbench.data.mag import MAG
 from magbench.errors import MagbenchError, MethodError, OutputError
+from magbench.predictions.base import Prediction
 from magbench.registry import Registry
-from magbench.results.predictions import write_prediction
+from magbench.results.frame import file_hash
 from magbench.results.record import (
     SCHEMA,
     CostPart,
     DatasetPart,
     ErrorPart,
+    FilePart,
     MagbenchPart,
     MethodPart,
     PredictionsPart,
@@ -47,8 +50,7 @@ from magbench.results.record import (
 from magbench.run.plan import Cell, key
 from magbench.run.provenance import environment, git_state
 from magbench.specs import canonical_hash
-from magbench.tasks.base import Task, make_task
-from magbench.tasks.views import Prediction
+from magbench.tasks.base import AnyTask, make_task
 from magbench.train.compose import compose
 from magbench.train.device import device_of
 from magbench.train.loop import Outcome, merged
@@ -89,7 +91,7 @@ class Attempt:
         self.predictions: PredictionsPart | None = None
         self.method: Method | None = None
         self.outcomes: list[Outcome] = []
-        self.fingerprint: str | None = None
+        self.data: dict[str, str] | None = None
         self.seconds: dict[str, float] = {}
         self.registry = registry = Registry.default(cell.method_paths)
         self.task = registry.task(cell.task)
@@ -98,42 +100,43 @@ class Attempt:
         self.folder = make_temporary(cell)
 
     def run(self) -> None:
-        """Fit, predict, check, score; fills the attempt in that order."""
-        task = make_task(self.task)
+        """Fit, answer, check, store, score; fills the attempt in that order."""
+        task, seed = make_task(self.task), self.cell.seed
         mag = load_dataset(self.dataset, self.cell.features)
-        self.fingerprint = mag.fingerprint()
+        self.data = part_digests(mag, self.registry.family(self.task.family).reads)
         self._refuse_another()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            predictions = [self._answer(task, view, mag) for view in task.passes(mag, self.cell.seed)]
+            drawn = task.draw(mag, seed)
+            answers = [self._answer(task, view, mag) for view in task.views(mag, seed, drawn)]
         self.warnings = sorted(
             {str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)}
         )
-        kept = task.kept_of_passes(predictions, mag, self.cell.seed)
-        self.scores = tuple(ScorePart(**vars(score)) for score in task.score(kept, mag, self.cell.seed))
-        self._write(kept, merged(self.outcomes))
+        prediction = task.stored(answers, mag, seed, drawn)
+        self.scores = tuple(ScorePart(**vars(score)) for score in task.score(prediction))
+        self._write(prediction, merged(self.outcomes))
 
     def _refuse_another(self) -> None:
         """Refuse to run what is not what was planned: its result would stand under the key of something else."""
         protocol = self.registry.protocol(self.cell.protocol)
-        if canonical_hash(key(self.task, self.composition, protocol, str(self.fingerprint))) != self.cell.key:
+        if canonical_hash(key(self.task, self.composition, protocol, self.data or {})) != self.cell.key:
             raise MethodError(
                 f"{self.cell.task} {self.cell.method}: code, data or settings are not those that the run was planned"
                 " with: a file was edited meanwhile, or a worker of a cluster has others. Start the run again."
             )
 
-    def _answer(self, task: Task, view: Any, mag: MAG) -> Any:
-        """Fit a fresh method to one pass of the task; its checked prediction."""
+    def _answer(self, task: AnyTask, view: Any, mag: MAG) -> Any:
+        """Fit a fresh method to one view of the task; its checked answer."""
         method = self.method = self.composition.build()
         self.outcomes.append(method.outcome)
         task.admit(method)
         self._timed("fit_s", lambda: method.fit(view, seed=self.cell.seed))
         self.outcomes[-1] = method.outcome
-        prediction = self._timed("predict_s", lambda: method.predict(view))
-        task.check(prediction, view)
+        answer = self._timed("predict_s", lambda: method.predict(view))
+        task.check(answer, view)
         if len(self.outcomes) == 1:
             method.outcome.telemetry.update(task.telemetry(method, view, mag, self.cell.seed))
-        return prediction
+        return answer
 
     def fail(self, error: BaseException) -> None:
         """Turn the attempt into a failure record."""
@@ -173,17 +176,22 @@ class Attempt:
         return result
 
     def _write(self, prediction: Prediction, outcome: Outcome) -> None:
-        path = self.folder / "predictions.npz"
         try:
-            digest = write_prediction(prediction, path)
+            files = prediction.write(self.folder)
             if outcome.history:
                 lines = [json.dumps(row) + "\n" for row in outcome.history]
                 (self.folder / "history.jsonl").write_text("".join(lines), encoding="utf-8")
         except OSError as error:
-            raise cannot_write(path, error) from error
-        self.predictions = PredictionsPart(path=path.name, sha256=digest, rows=prediction.rows)
+            raise cannot_write(self.folder, error) from error
+        parts = tuple(FilePart(path=name, sha256=file_hash(self.folder / name)) for name in files)
+        self.predictions = PredictionsPart(kind=prediction.kind, files=parts, rows=prediction.rows)
         self.selection = SelectionPart(
-            split="val", metric=self.task.select, value=outcome.value, epoch=outcome.epoch, trials=outcome.trials
+            split="val",
+            metric=outcome.metric,
+            value=outcome.value,
+            epoch=outcome.epoch,
+            trials=outcome.trials,
+            config=outcome.config,
         )
 
 
@@ -199,9 +207,15 @@ def make_record(attempt: Attempt) -> Record:
         schema_=SCHEMA,
         run_id=attempt.cell.run_id,
         key=attempt.cell.key,
-        task=TaskPart(id=task.id, version=task.version, hash=task.digest()),
+        task=TaskPart(
+            id=task.id,
+            version=task.version,
+            hash=task.digest(),
+            variant=task.variant,
+            design=make_task(task).design,
+        ),
         dataset=DatasetPart(
-            id=dataset.name, version=dataset.version, features=attempt.cell.features, sha256=attempt.fingerprint
+            id=dataset.name, version=dataset.version, features=attempt.cell.features, sha256=attempt.data
         ),
         method=_method_part(attempt, outcome.params if outcome else None),
         protocol=attempt.cell.protocol,
@@ -289,8 +303,9 @@ def _method_part(attempt: Attempt, params: int | None) -> MethodPart:
         config=composition.config,
         config_sha256=canonical_hash(composition.config),
         params=params,
+        revisions=composition.revisions,
         source=SourcePart(sha256=composition.source_hash(), commit=commit, dirty=dirty),
-        towers=getattr(attempt.method, "towers", None) if attempt.task.family == "retrieval" else None,
+        towers=getattr(attempt.method, "towers", None),
     )
 
 

@@ -1,7 +1,7 @@
 """What cells may cost, from cells like them that have run before. A cell keeps to one core: these are core-seconds.
 
 A cell on another data set, on other features or under another protocol is judged by those that ran, scaled by how much
-more it has to do (:mod:`magbench.run.load`).
+more it has to do (:mod:`magbench.tasks.workload`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from magbench.registry import Registry
 from magbench.results.frame import read_cells
 from magbench.results.kept import kept_records
 from magbench.results.record import Record
-from magbench.run.load import Load, load_of, size_of
 from magbench.run.plan import Cell
+from magbench.run.workload import size_of, workload_of
+from magbench.tasks.workload import Workload
 
 Question = tuple[str, str, str, str]
 """Versioned task, feature set, method, protocol: cells that share them differ in their seed alone."""
@@ -40,8 +41,8 @@ class Estimate:
     exact: bool
 
 
-UNKNOWN = Load(1.0, 1.0)
-"""Stands for loads that are not known: costs are then taken as they are."""
+UNKNOWN = Workload(1.0, 1.0)
+"""Stands for workloads that are not known: costs are then taken as they are."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Cost:
 class Estimates:
     """Judges cells by those of a runs folder and by the kept results.
 
-    Cells of the same question count first. Else, not exact and scaled by load, those that are alike: same task and
+    Cells of the same question count first. Else, not exact and scaled by workload, those that are alike: same task and
     components (other options, features or protocol), same components in the family, same host with as many
     regularisers, same components in any family; the first of these that has any.
     """
@@ -70,7 +71,7 @@ class Estimates:
             for kind in _kinds(question):
                 self.alike[kind].append(question)
         self.base = min((cost.memory for cost in self.known.values() if cost.memory), default=0.0)
-        self.load = cache(self._load)
+        self.workload = cache(self._workload)
 
     def of(self, cell: Cell) -> Estimate | None:
         """What a cell may cost; ``None`` where no cell like it has run."""
@@ -81,11 +82,11 @@ class Estimates:
         similar = next((self.alike[kind] for kind in _kinds(question) if kind in self.alike), None)
         if similar is None:
             return None
-        load = self.load(cell.task, cell.features, cell.protocol) or UNKNOWN
+        load = self.workload(cell.task, cell.features, cell.protocol) or UNKNOWN
         pairs = []
         for other in similar:
             task, features, _, protocol = other
-            source = None if load is UNKNOWN else self.load(task, features, protocol)
+            source = None if load is UNKNOWN else self.workload(task, features, protocol)
             pairs.append((source or load, self.known[other]))
         seconds = median(cost.seconds * load.cell / source.cell for source, cost in pairs)
         memory = sorted((source.step, cost.memory) for source, cost in pairs if cost.memory is not None)
@@ -99,14 +100,15 @@ class Estimates:
         slope = (high - low) / (most - least) if most > least else (high - self.base) / most
         return max(high + max(slope, 0.0) * (step - most), self.base)
 
-    def _load(self, task: str, features: str, protocol: str) -> Load | None:
-        """The load of a cell; ``None`` where the registry does not know the task, or nobody its size."""
+    def _workload(self, task: str, features: str, protocol: str) -> Workload | None:
+        """The workload of a cell; ``None`` where the registry does not know the task, or nobody its size."""
         spec = self.registry.find_task(task)
         rules = next((rules for rules in self.registry.protocols.values() if rules.id == protocol), None)
         if spec is None or rules is None:
             return None
         size = size_of(self.registry.dataset(spec.dataset), features)
-        return None if size is None else load_of(spec, size, rules.training)
+        family = self.registry.family(spec.family)
+        return None if size is None else workload_of(family, spec, size, rules.training)
 
 
 def spent_seconds(cells: Iterable[Cell]) -> float:

@@ -1,19 +1,20 @@
 """The plan: every cell (task × feature set × method × seed) a run consists of, each with its key and its folder.
 
-The key holds everything that can change a score; its hash names the folder, so a result is found again exactly when
-nothing that matters has changed.
+The key holds everything that can change a prediction; its hash names the folder, so a result is found again exactly
+when nothing that matters has changed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any, Literal
 
 import magbench
+from magbench.data.digests import part_digests
 from magbench.data.load import check_identity, load_dataset
 from magbench.data.place import is_here
 from magbench.data.store import verify_store
@@ -38,7 +39,7 @@ class Cell:
         seed: seed of split, initialisation and training.
         protocol: protocol id.
         method_paths: files and folders that the method comes from, where it is not shipped.
-        key: what can change the score, without the seed; empty while the data are not on this machine.
+        key: what can change the prediction, without the seed; empty while the data are not on this machine.
         out: the runs folder.
     """
 
@@ -94,13 +95,13 @@ def make_plan(registry: Registry, parts: Sequence[PlanPart], out: Path, method_p
         UnknownNameError, OptionError, MethodError: a method or feature set does not resolve, or not for a task.
         DataError: a data set is damaged.
     """
-    fingerprints = Fingerprints(registry)
-    rounds = zip_longest(*(_rounds(part, registry, fingerprints, out, method_paths) for part in parts), fillvalue=[])
+    digests = Digests(registry)
+    rounds = zip_longest(*(_rounds(part, registry, digests, out, method_paths) for part in parts), fillvalue=[])
     return list(dict.fromkeys(cell for cells in rounds for cell in chain.from_iterable(cells)))
 
 
 def _rounds(
-    part: PlanPart, registry: Registry, fingerprints: Fingerprints, out: Path, method_paths: Sequence[str]
+    part: PlanPart, registry: Registry, digests: Digests, out: Path, method_paths: Sequence[str]
 ) -> list[list[Cell]]:
     """The cells of a part: one list a seed."""
     families = dict.fromkeys(task.family for task in part.tasks)
@@ -110,7 +111,7 @@ def _rounds(
     cells = []
     for task in part.tasks:
         for features in feature_sets(registry.dataset(task.dataset), part.features):
-            found = fingerprints.of(task.dataset, features)
+            found = digests.of(task, features)
             cells += [
                 Cell(
                     task=task.versioned_id,
@@ -119,7 +120,7 @@ def _rounds(
                     seed=part.seeds[0],
                     protocol=part.protocol.id,
                     method_paths=_needed(method_paths, composition),
-                    key=canonical_hash(key(task, composition, part.protocol, found)) if found else "",
+                    key=canonical_hash(key(task, composition, part.protocol, found)) if found is not None else "",
                     out=str(out),
                 )
                 for composition in composed[task.family]
@@ -147,40 +148,43 @@ def feature_sets(spec: DatasetSpec, wanted: Sequence[str]) -> tuple[str, ...]:
     return found
 
 
-class Fingerprints:
-    """Fingerprints of data sets whose files are those that were published: each file is compared with its sha256."""
+class Digests:
+    """Digests of data sets whose files are those that were published: each file is compared with its sha256."""
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
-        self.known: dict[tuple[str, str], str | None] = {}
+        self.known: dict[tuple[str, str], dict[str, str]] = {}
+        self.asked: dict[tuple[str, str], set[str]] = {}
         self.verified: set[str] = set()
 
-    def of(self, dataset: str, features: str) -> str | None:
-        """The fingerprint; ``None`` where the feature set is not on this machine."""
-        if (dataset, features) not in self.known:
-            self.known[dataset, features] = self._measured(self.registry.dataset(dataset), features)
-        return self.known[dataset, features]
-
-    def _measured(self, spec: DatasetSpec, features: str) -> str | None:
+    def of(self, task: TaskSpec, features: str) -> dict[str, str] | None:
+        """Those of the parts that the task's family reads; ``None`` where the feature set is not on this machine."""
+        spec, parts = self.registry.dataset(task.dataset), self.registry.family(task.family).reads
         if spec.mirrors and not is_here(spec, features):
             return None
         if spec.source != "synthetic" and spec.name not in self.verified:
             verify_store(check_identity(spec))
             self.verified.add(spec.name)
-        return load_dataset(spec, features).fingerprint()
+        place = spec.name, features
+        if missing := set(parts) - self.asked.setdefault(place, set()):
+            self.known.setdefault(place, {}).update(part_digests(load_dataset(spec, features), sorted(missing)))
+            self.asked[place] |= missing
+        return {part: self.known[place][part] for part in parts if part in self.known[place]}
 
 
-def key(task: TaskSpec, composition: Composition, protocol: Protocol, fingerprint: str) -> dict[str, Any]:
-    """Everything that can change a score, but the seed."""
-    from magbench.metrics import METRICS
+def key(task: TaskSpec, composition: Composition, protocol: Protocol, data: Mapping[str, str]) -> dict[str, Any]:
+    """Everything that can change a prediction, but the seed; how it is called or scored is no part of it.
 
+    Args:
+        task, composition, protocol: what is run.
+        data: digests of the parts of the data set that the task's family reads.
+    """
     return {
-        "task": [task.versioned_id, task.digest()],
-        "dataset": fingerprint,
-        "method": [composition.name, composition.config, composition.source_hash()],
+        "task": task.digest(),
+        "data": dict(data),
+        "method": [composition.name, composition.config, composition.revisions],
         "engine": magbench.ENGINE,
-        "protocol": [protocol.id, protocol.digest()],
-        "metrics": {name: METRICS[name].version for name in task.metrics},
+        "protocol": protocol.digest(),
     }
 
 

@@ -12,7 +12,6 @@ from magbench.method_string import Part as Component
 from magbench.options import parse_assignment
 from magbench.registry import Registry
 from magbench.run.plan import Cell, PlanPart, make_plan, parse_seeds
-from magbench.specs import PairSplitSpec
 from magbench.suites import Part, Suite
 from magbench.train.compose import apply_assignments
 from magbench.variants import TAKES_APART, with_option
@@ -135,8 +134,9 @@ def _with_controls(parts: Sequence[Part], registry: Registry) -> list[Part]:
 
     def controls(name: str) -> list[str]:
         task = registry.task(name)
-        plain = isinstance(task.split, PairSplitSpec) and not task.split.control
-        return [with_option(task.id, f"control={control}") for control in TAKES_APART] if plain else []
+        option = registry.family(task.family).variants.get("control")
+        known = () if option is None or "control" in task.variant else option.values
+        return [with_option(task.id, f"control={control}") for control in TAKES_APART if control in known]
 
     found = [tuple(one for name in part.tasks for one in (name, *controls(name))) for part in parts]
     if all(tasks == part.tasks for tasks, part in zip(found, parts, strict=True)):

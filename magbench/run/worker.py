@@ -19,13 +19,17 @@ import torch
 import torch_geometric.nn  # noqa: F401
 from threadpoolctl import threadpool_limits
 
-import magbench.tasks.link_prediction
-import magbench.tasks.node_classification
-import magbench.tasks.retrieval  # noqa: F401
 from magbench.errors import OutputError
+from magbench.registry import Registry
 from magbench.results.record import MagbenchPart
 from magbench.run.cell import run_cell
 from magbench.run.plan import Cell
+from magbench.specs import load
+
+for _family in Registry.default().families.values():
+    for _target in (_family.task, _family.objective):
+        if _target is not None:
+            load(_target)
 
 
 def work(cell: Cell, code: MagbenchPart, lifeline: Connection, answer: Connection) -> None:

@@ -9,17 +9,14 @@ of neighbours adds where the two sides of a pair share none. It rests on a part 
 
 from __future__ import annotations
 
-from typing import get_args
-
 import numpy as np
 import pandas as pd
 
-from magbench.specs import Control
 from magbench.stats.frames import check_scores
 from magbench.stats.paired import holm, paired, summarise
+from magbench.variants import CONTROLS as CONTROLS
 from magbench.variants import split_option
 
-CONTROLS: tuple[str, ...] = get_args(Control)
 PLAIN = "plain"
 """The task itself, beside its controls."""
 

@@ -1,98 +1,114 @@
-"""A task: turns a data set into what a method may see, and a method's prediction into scores."""
+"""A task: turns a data set into what a method may see, and a method's answers into a prediction that can be scored.
+
+For each seed it *draws* what it asks: split, negatives, candidates, a control's edges. A *view* of the drawn is what a
+method is given, an *answer* what it gives back, a *prediction* (:mod:`magbench.predictions`) what is stored of answers.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib import import_module
-from typing import Any, ClassVar, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from magbench.data.mag import MAG
 from magbench.data.parts import Parts
-from magbench.errors import SpecError
-from magbench.specs import TaskSpec
-from magbench.tasks.views import Prediction
+from magbench.metrics.scores import Score, score_prediction
+from magbench.predictions.base import Prediction
+from magbench.specs import TaskSpec, load
+
+DrawnT = TypeVar("DrawnT")
+ViewT = TypeVar("ViewT")
+AnswerT = TypeVar("AnswerT")
 
 
-@dataclass(frozen=True)
-class Score:
-    """One number: ``metric`` (with its version) on ``split``, over ``n`` items.
+@dataclass(frozen=True, eq=False)
+class Probe(Generic[ViewT, AnswerT]):
+    """A view with something hidden replaced by noise, under which an honest method's answer stays as it was.
 
-    ``split`` is ``test``, or a part of it as ``test/<part>``. ``pool`` is the number of candidates of a query, where
-    the family has them as its metrics' scale (the larger one, where directions differ).
+    Attributes:
+        hidden: what was replaced, in words.
+        view: the view with noise in its place.
+        refit: whether a fresh method is fitted to it; else the one fitted to the true view is only asked again.
+        agree: whether the answer to the true view and that to this one are the same.
     """
 
-    metric: str
-    version: int
-    split: str
-    value: float
-    n: int
-    pool: int | None = None
+    hidden: str
+    view: ViewT
+    agree: Callable[[AnswerT, AnswerT], bool]
+    refit: bool = True
 
 
-class Task(ABC):
+class Task(ABC, Generic[DrawnT, ViewT, AnswerT]):
     """A family's rules bound to one :class:`~magbench.specs.TaskSpec`."""
-
-    rules: ClassVar[tuple[type[Any], ...]]
-    """The split specifications it understands."""
 
     design: Literal["drawn", "fixed"] = "drawn"
     """Whether each seed draws a split of its own, or the task version fixes one for all."""
 
     def __init__(self, spec: TaskSpec) -> None:
-        if not isinstance(spec.split, self.rules):
-            raise SpecError(f"Task {spec.id}: a task of this family cannot have the split rule {spec.split.rule!r}.")
         self.spec = spec
         self.rule: Any = spec.split
 
     @abstractmethod
-    def view(self, mag: MAG, seed: int) -> Any:
-        """What a method is given for this seed."""
-
-    def passes(self, mag: MAG, seed: int) -> Iterator[Any]:
-        """The views that a cell fits a fresh method to, one after the other; more than one in some controls."""
-        yield self.view(mag, seed)
-
-    def admit(self, method: Any) -> None:  # noqa: B027  every method, by default
-        """Raise :class:`~magbench.errors.MethodError` unless ``method``, not fitted yet, may answer this task."""
-
-    def telemetry(self, method: Any, view: Any, mag: MAG, seed: int) -> dict[str, float]:
-        """What is measured on a fitted method beside its scores; ``view`` is that of its pass."""
-        return {}
+    def draw(self, mag: MAG, seed: int) -> DrawnT:
+        """What the task asks with this seed."""
 
     @abstractmethod
-    def draw(self, mag: MAG, seed: int) -> str:
-        """sha256 (hex) of what this task draws for ``seed``: split, negatives, candidates, a control's edges.
+    def digest(self, drawn: DrawnT) -> str:
+        """sha256 (hex) of what was drawn.
 
         Not what follows from the seed by one call each: the order of rows and noise in place of features.
         """
+
+    @abstractmethod
+    def views(self, mag: MAG, seed: int, drawn: DrawnT) -> Iterator[ViewT]:
+        """The views that a cell fits a fresh method to, one after the other; more than one in some controls."""
+
+    @abstractmethod
+    def check(self, answer: AnswerT, view: ViewT) -> None:
+        """Raise :class:`~magbench.errors.MethodError` unless the answer can be scored."""
+
+    @abstractmethod
+    def stored(self, answers: Sequence[AnswerT], mag: MAG, seed: int, drawn: DrawnT) -> Prediction:
+        """The prediction that is stored of checked answers, one for each of :meth:`views`: enough to score them."""
+
+    @abstractmethod
+    def same(self, first: AnswerT, second: AnswerT) -> bool:
+        """Whether two answers are equal to the last bit."""
+
+    def hide(self, mag: MAG, seed: int, drawn: DrawnT) -> MAG:
+        """The data set with noise in place of what a method must not see of it; by default all of it may be seen."""
+        return mag
+
+    def probes(self, mag: MAG, seed: int, drawn: DrawnT, method: Any) -> Iterator[Probe[ViewT, AnswerT]]:
+        """What must not change the answer of ``method`` (not fitted yet) to the first view."""
+        hidden = next(self.views(self.hide(mag, seed, drawn), seed, drawn))
+        yield Probe("what the task hides", hidden, self.same)
+
+    def view(self, mag: MAG, seed: int) -> ViewT:
+        """The first view of this seed."""
+        return next(self.views(mag, seed, self.draw(mag, seed)))
+
+    def admit(self, method: Any) -> None:
+        """Raise :class:`~magbench.errors.MethodError` unless ``method``, not fitted yet, may answer this task."""
+
+    def telemetry(self, method: Any, view: ViewT, mag: MAG, seed: int) -> dict[str, float]:
+        """What is measured on a fitted method beside its scores; ``view`` is the first one."""
+        return {}
 
     def parts(self, mag: MAG, seed: int) -> Parts | None:
         """What is trained on and what is tested, nodes or edges; None for a task that divides neither."""
         return None
 
-    @abstractmethod
-    def check(self, prediction: Any, view: Any) -> None:
-        """Raise :class:`~magbench.errors.MethodError` unless the prediction can be scored."""
-
-    def kept(self, prediction: Any, mag: MAG, seed: int) -> Prediction:
-        """What is stored of a prediction that :meth:`check` accepts: enough to score it."""
-        stored: Prediction = prediction
-        return stored
-
-    def kept_of_passes(self, predictions: Sequence[Any], mag: MAG, seed: int) -> Prediction:
-        """What is stored of the predictions for :meth:`passes`, in their order."""
-        (prediction,) = predictions
-        return self.kept(prediction, mag, seed)
-
-    @abstractmethod
-    def score(self, prediction: Any, mag: MAG, seed: int) -> list[Score]:
-        """Score what :meth:`kept` keeps."""
+    def score(self, prediction: Prediction) -> list[Score]:
+        """The task's metrics of a prediction."""
+        return score_prediction(prediction, self.spec.metrics)
 
 
-def make_task(spec: TaskSpec) -> Task:
+AnyTask = Task[Any, Any, Any]
+
+
+def make_task(spec: TaskSpec) -> AnyTask:
     """The task object of a specification."""
-    module, _, attribute = spec.task_class.partition(":")
-    task: Task = getattr(import_module(module), attribute)(spec)
+    task: AnyTask = load(spec.task_class)(spec)
     return task

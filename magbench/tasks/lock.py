@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from magbench import paths
+from magbench.data.digests import part_digests
 from magbench.data.load import load_dataset
 from magbench.data.place import is_here
 from magbench.errors import SpecError
@@ -25,7 +26,7 @@ Lock = dict[str, dict[str, Any]]
 
 
 def current_lock(registry: Registry) -> Lock:
-    """versioned task id → ``spec``, ``dataset`` (fingerprint) and ``splits``, computed afresh.
+    """versioned task id → ``spec``, ``data`` (the parts that its family reads) and ``splits``, computed afresh.
 
     ``splits`` has one hash a seed, or a single one where the task's version fixes what is drawn. Tasks on data sets
     that are not on this machine are left out (see :func:`absent`). Variants in one option are locked beside their task.
@@ -36,14 +37,14 @@ def current_lock(registry: Registry) -> Lock:
             continue
         mag = load_dataset(registry.dataset(spec.dataset))
         for variant in (spec, *registry.variants(spec)):
-            if getattr(variant.split, "text", None) and mag.captions is None:
+            if "text" in variant.variant and mag.captions is None:
                 continue  # a feature set that has them is not here
             task = make_task(variant)
             seeds = SEEDS if task.design == "drawn" else SEEDS[:1]
             lock[variant.versioned_id] = {
                 "spec": variant.digest(),
-                "dataset": mag.fingerprint(),
-                "splits": [task.draw(mag, seed) for seed in seeds],
+                "data": part_digests(mag, registry.family(variant.family).reads),
+                "splits": [task.digest(task.draw(mag, seed)) for seed in seeds],
             }
     return lock
 
@@ -85,7 +86,8 @@ def to_toml(lock: Lock) -> str:
     for name in sorted(lock):
         entry = lock[name]
         splits = "".join(f'  "{digest}",\n' for digest in entry["splits"])
-        blocks.append(f'["{name}"]\nspec = "{entry["spec"]}"\ndataset = "{entry["dataset"]}"\nsplits = [\n{splits}]\n')
+        data = ", ".join(f'{part} = "{digest}"' for part, digest in entry["data"].items())
+        blocks.append(f'["{name}"]\nspec = "{entry["spec"]}"\ndata = {{ {data} }}\nsplits = [\n{splits}]\n')
     return "\n".join(blocks)
 
 

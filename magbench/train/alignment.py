@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from magbench.checks import whole
 from magbench.options import Options
-from magbench.tasks.views import RetrievalView, Side
+from magbench.tasks.retrieval.view import RetrievalView, Side
 from magbench.train.pure import PureMethod, select
 
 Features = Mapping[str, Tensor]

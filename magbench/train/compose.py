@@ -11,24 +11,15 @@ from typing import Any
 from pydantic import BaseModel
 
 from magbench.errors import MethodError, UnknownNameError
-from magbench.method_string import MethodString, parse_method
+from magbench.method_string import MethodString, Part, parse_method
 from magbench.nn.encoder import Encoder
 from magbench.options import parse_options
 from magbench.registry import MethodEntry, Registry
 from magbench.regularizers.base import Regularizer
-from magbench.specs import Protocol, Training, canonical_hash
-from magbench.train.link_prediction import LinkPredictionObjective
+from magbench.specs import FamilySpec, Protocol, Training, canonical_hash, load
 from magbench.train.method import EncoderMethod, Method
-from magbench.train.node_classification import NodeClassificationObjective
 from magbench.train.objective import Objective
-from magbench.train.retrieval import RetrievalObjective
 from magbench.train.towers import RetrievalNetwork
-
-OBJECTIVES: dict[str, type[Objective[Any]]] = {
-    objective.family: objective
-    for objective in (NodeClassificationObjective, LinkPredictionObjective, RetrievalObjective)
-}
-"""Every objective by its family."""
 
 TRAINED = ("encoder", "network")
 """Kinds that the loop trains: they take the options of the family's objective beside their own."""
@@ -43,7 +34,7 @@ class Composition:
     entries: tuple[MethodEntry, ...]
     training: Training
     options: tuple[dict[str, Any], ...]
-    objective: Objective[Any]
+    objective: Objective[Any] | None
 
     @property
     def name(self) -> str:
@@ -53,20 +44,25 @@ class Composition:
     def config(self) -> dict[str, Any]:
         """Every setting in force: one table a component, and the loop's constants for what it trains."""
         tables = {entry.spec.name: _plain(options) for entry, options in zip(self.entries, self.options, strict=True)}
-        if self.entries[0].spec.kind == "method":
+        if self.objective is None:
             return {"training": {}, **tables}
         own = _plain(self.objective.options.model_dump())
         loop = self.training.model_dump(exclude=set(_SHARED))
         return {"training": loop, **tables, **({self.objective.family: own} if own else {})}
 
+    @property
+    def revisions(self) -> dict[str, int | str]:
+        """The revision of each component."""
+        return {entry.spec.name: entry.revision() for entry in self.entries}
+
     def source_hash(self) -> str:
-        """sha256 over the sources of all components."""
+        """sha256 over the sources of all components: where the method came from, no part of a key."""
         return canonical_hash([entry.source_hash() for entry in self.entries])
 
     def build(self) -> Method:
         """A fresh, unfitted method."""
         host, *others = (entry.load() for entry in self.entries)
-        if self.entries[0].spec.kind == "method":
+        if self.objective is None:
             method: Method = host(**self.options[0])
             return method
         regularizers = [cls(**options) for cls, options in zip(others, self.options[1:], strict=True)]
@@ -74,7 +70,7 @@ class Composition:
 
 
 def compose(
-    text: str | MethodString, registry: Registry, protocol: Protocol, family: str = NodeClassificationObjective.family
+    text: str | MethodString, registry: Registry, protocol: Protocol, family: str = "node_classification"
 ) -> Composition:
     """Resolve a method string for the tasks of a family.
 
@@ -88,19 +84,33 @@ def compose(
     """
     string = parse_method(text) if isinstance(text, str) else text
     entries = tuple(registry.method(part.name) for part in string.parts)
+    rules = registry.family(family)
     _check_kinds(string, entries)
-    _check_family(string, entries, family)
-    objective = OBJECTIVES[family]
-    if protocol.training.sampling is not None and not objective.mini_batches:
+    _check_family(string, entries, rules)
+    objective = objective_of(rules) if entries[0].spec.kind in TRAINED else None
+    if protocol.training.sampling is not None and objective is not None and not objective.mini_batches:
         raise MethodError(
             f"{string}: {family} runs on the whole graph, and protocol {protocol.id} samples neighbours."
             " Use --protocol standard@1."
         )
-    pairs = zip(entries, string.parts, strict=True)
-    options = [options_of(entry, protocol, family, part.options).model_dump() for entry, part in pairs]
-    trained = entries[0].spec.kind in TRAINED
-    own = {name: options[0].pop(name) for name in objective.Options.model_fields if trained}
-    return Composition(string, entries, protocol.training, tuple(options), objective(**own))
+    pairs = list(zip(entries, string.parts, strict=True))
+    options = [options_of(entry, protocol, rules, part.options).model_dump() for entry, part in pairs]
+    canonical = MethodString(tuple(_canonical(part, values) for (_, part), values in zip(pairs, options, strict=True)))
+    own = {name: options[0].pop(name) for name in objective.Options.model_fields} if objective else {}
+    trained_for = objective(**own) if objective else None
+    return Composition(canonical, entries, protocol.training, tuple(options), trained_for)
+
+
+def objective_of(family: FamilySpec) -> type[Objective[Any]] | None:
+    """What encoders are trained for in a family; None where it trains none."""
+    found: type[Objective[Any]] | None = load(family.objective) if family.objective else None
+    return found
+
+
+def _canonical(part: Part, options: Mapping[str, Any]) -> Part:
+    """A component with the values that its options took on when they were validated: ``rho=.5`` is ``rho=0.5``."""
+    values = {name: options[name] for name in part.options}
+    return Part(part.name, {name: "none" if value is None else value for name, value in values.items()})
 
 
 def apply_assignments(
@@ -136,17 +146,19 @@ def _check_kinds(string: MethodString, entries: Sequence[MethodEntry]) -> None:
         raise MethodError(f"{string}: a component may stand only once.")
 
 
-def _check_family(string: MethodString, entries: Sequence[MethodEntry], family: str) -> None:
+def _check_family(string: MethodString, entries: Sequence[MethodEntry], family: FamilySpec) -> None:
     for entry in entries:
-        if not entry.spec.does(family):
+        if not entry.spec.does(family.name):
             raise MethodError(
-                f"{string}: {entry.spec.name!r} does {' and '.join(entry.spec.families)}, not {family}; see the "
-                f"families in `magbench ls methods`. A method of your own says so: families=[{family!r}]."
+                f"{string}: {entry.spec.name!r} does {' and '.join(entry.spec.families)}, not {family.name}; see the "
+                f"families in `magbench ls methods`. A method of your own says so: families=[{family.name!r}]."
             )
+        if entry.spec.kind in TRAINED and family.objective is None:
+            raise MethodError(f"{string}: {family.name} trains no encoders; its methods are of kind 'method'.")
 
 
 def options_of(
-    entry: MethodEntry, protocol: Protocol, family: str, given: Mapping[str, Any] | None = None
+    entry: MethodEntry, protocol: Protocol, family: FamilySpec, given: Mapping[str, Any] | None = None
 ) -> BaseModel:
     """What a component's options are in a family: protocol constants < the family's, for encoders < its own defaults <
     ``given``, validated; the objective's own options with the host's.
@@ -155,7 +167,7 @@ def options_of(
         OptionError: an option is unknown or out of range.
         MethodError: the class cannot be loaded, or is of another kind.
     """
-    cls, kind, objective = entry.load(), entry.spec.kind, OBJECTIVES[family]
+    cls, kind, objective = entry.load(), entry.spec.kind, objective_of(family)
     bases: dict[str, type[Encoder | RetrievalNetwork | Method | Regularizer]] = {
         "encoder": Encoder, "network": RetrievalNetwork, "method": Method, "regularizer": Regularizer,
     }  # fmt: skip
@@ -165,12 +177,12 @@ def options_of(
             f"Method {entry.spec.name!r}: {cls.__name__} is registered with kind {kind!r} but is no {base.__name__}."
         )
     trained = kind in TRAINED
-    of_family = objective.defaults if kind == "encoder" else {}
+    of_family = objective.defaults if kind == "encoder" and objective else {}
     constants = {**{name: getattr(protocol.training, name) for name in _SHARED}, **of_family}
     shared = {name: constants[name] for name in _SHARED if trained and name in cls.Options.model_fields}
     values = {**shared, **entry.spec.defaults, **(given or {})}
     model = cls.Options
-    if trained and objective.Options.model_fields:
+    if trained and objective and objective.Options.model_fields:
         model = type("Options", (objective.Options, model), {})
     return parse_options(model, values, entry.spec.name)
 

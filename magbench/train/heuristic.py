@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from magbench.metrics.ranking import count_above_equal, mrr
-from magbench.tasks.views import LinkPrediction, LinkPredictionView
+from magbench.tasks.link_prediction.view import LinkAnswer, LinkPredictionView
 from magbench.train.method import Method
 
 _CHUNK_CELLS = 4_000_000
@@ -36,10 +36,10 @@ class LinkHeuristic(Method):
         candidates = np.concatenate([view.val[1].numpy()[:, None], view.val_negatives.numpy()], axis=1)
         scores = self._scores(view.val[0], candidates, view.num_nodes)
         self.outcome.value = mrr(*count_above_equal(scores, np.zeros(len(scores), dtype=np.int64)))
-        self.outcome.params = 0
+        self.outcome.metric, self.outcome.params = "mrr", 0
 
-    def predict(self, view: LinkPredictionView) -> LinkPrediction:
-        return LinkPrediction(self._scores(view.test.source, view.test.candidates.numpy(), view.num_nodes))
+    def predict(self, view: LinkPredictionView) -> LinkAnswer:
+        return LinkAnswer(self._scores(view.test.source, view.test.candidates.numpy(), view.num_nodes))
 
     def _scores(self, source: Tensor, candidates: NDArray[np.integer], num_nodes: int) -> NDArray[np.float32]:
         """float32 [Q, C]; queries are taken in the order of their sources, so that each row is made once."""

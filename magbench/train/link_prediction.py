@@ -23,7 +23,7 @@ from magbench.metrics.ranking import count_above_equal, mrr
 from magbench.nn.decoders import DECODERS, Decoder
 from magbench.nn.encoder import Encoded, Encoder
 from magbench.options import Options
-from magbench.tasks.views import LinkPrediction, LinkPredictionView
+from magbench.tasks.link_prediction.view import LinkAnswer, LinkPredictionView
 from magbench.train.network import Network
 from magbench.train.objective import Batch, EncoderObjective
 
@@ -47,7 +47,7 @@ class LinkPredictionObjective(EncoderObjective[LinkPredictionView]):
     Options = LinkPredictionOptions
     family = "link_prediction"
     defaults: ClassVar[Mapping[str, Any]] = {"dropout": 0.2}
-    value_name = "val_mrr"
+    metric = "mrr"
 
     def head(self, encoder: Encoder, view: LinkPredictionView) -> nn.Module:
         return DECODERS[self.options.decoder](encoder.hidden)
@@ -89,11 +89,11 @@ class LinkPredictionObjective(EncoderObjective[LinkPredictionView]):
         scores = decoder.rank_scores(decoder.embed(encoded.h), view.val[0].to(device), candidates).cpu()
         return mrr(*count_above_equal(scores.numpy(), np.zeros(len(scores), dtype=np.int64)))
 
-    def predict(self, network: Network, encoded: Encoded, view: LinkPredictionView) -> LinkPrediction:
+    def predict(self, network: Network, encoded: Encoded, view: LinkPredictionView) -> LinkAnswer:
         decoder = cast(Decoder, network.head)
         device, test = encoded.h.device, view.test
         scores = decoder.rank_scores(decoder.embed(encoded.h), test.source.to(device), test.candidates.to(device))
-        return LinkPrediction(scores.float().cpu().numpy())
+        return LinkAnswer(scores.float().cpu().numpy())
 
 
 def with_negatives(edges: Tensor, num_nodes: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

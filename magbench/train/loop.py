@@ -30,15 +30,19 @@ class Outcome:
     Attributes:
         epoch: epoch of the kept checkpoint (``None``: the method has no epochs).
         value: validation value that selected it (``None``: nothing was selected).
+        metric: what that value is of (``None``: as for ``value``).
         trials: configurations that were compared on validation.
+        config: the settings that were chosen among them.
         params: number of fitted parameters, in whatever order they were fitted.
-        history: one row a validation: epoch, loss, and the value by the objective's name for it.
+        history: one row a validation: epoch, loss, and the value as ``val_<metric>``.
         telemetry: means of the regularisers' diagnostics over the training steps.
     """
 
     epoch: int | None = None
     value: float | None = None
+    metric: str | None = None
     trials: int = 1
+    config: dict[str, Any] = field(default_factory=dict)
     params: int | None = None
     history: list[dict[str, float]] = field(default_factory=list)
     telemetry: dict[str, float] = field(default_factory=dict)
@@ -57,6 +61,8 @@ def merged(outcomes: Sequence[Outcome]) -> Outcome:
     return Outcome(
         epoch=epochs.pop() if len(epochs) == 1 else None,
         value=fmean(values) if values else None,
+        metric=outcomes[0].metric,
+        config=_shared(outcomes),
         trials=max(outcome.trials for outcome in outcomes),
         params=outcomes[0].params,
         history=[{"pass": number, **row} for number, outcome in enumerate(outcomes) for row in outcome.history],
@@ -65,6 +71,12 @@ def merged(outcomes: Sequence[Outcome]) -> Outcome:
             for name in sorted(names)
         },
     )
+
+
+def _shared(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """The settings that every fit chose alike."""
+    first, *others = (outcome.config for outcome in outcomes)
+    return {name: value for name, value in first.items() if all(other.get(name) == value for other in others)}
 
 
 def train(
@@ -98,7 +110,7 @@ def train(
     optimizer = torch.optim.AdamW(groups, lr=training.lr, weight_decay=training.weight_decay)
     steps = objective.epochs(network, view, training, regularizers, seed)
     penalties = [Penalty(regularizer, seed, index) for index, regularizer in enumerate(regularizers)]
-    outcome = Outcome(params=objective.fitted(network))
+    outcome = Outcome(metric=objective.metric, params=objective.fitted(network))
     best, best_state, step = -1.0, copy.deepcopy(network.state_dict()), 0
     for epoch in range(1, training.max_epochs + 1):
         losses = []
@@ -108,7 +120,7 @@ def train(
         if epoch % training.validate_every and epoch != training.max_epochs:
             continue
         value = _value(network, objective, view, training)
-        outcome.history.append({"epoch": epoch, "loss": fmean(losses), objective.value_name: value})
+        outcome.history.append({"epoch": epoch, "loss": fmean(losses), f"val_{objective.metric}": value})
         if value > best:
             best, best_state = value, copy.deepcopy(network.state_dict())
             outcome.epoch, outcome.value = epoch, value
@@ -133,7 +145,7 @@ def _refuse(regularizers: Sequence[Regularizer]) -> None:
 def _untrained(network: nn.Module, objective: Objective[Any], view: Any, training: Training) -> Outcome:
     value = _value(network, objective, view, training)
     telemetry = objective.telemetry(network, view, training)
-    return Outcome(value=value, params=objective.fitted(network), telemetry=telemetry)
+    return Outcome(value=value, metric=objective.metric, params=objective.fitted(network), telemetry=telemetry)
 
 
 class Penalty:

@@ -13,7 +13,7 @@ from torch_geometric.data import Data
 from magbench.graph.batches import Batches, Features, NodeBatches
 from magbench.graph.neighbors import NeighborSampler
 from magbench.nn.encoder import Encoded, Encoder
-from magbench.tasks.views import NodeClassificationView, NodePrediction
+from magbench.tasks.node_classification.view import NodeAnswer, NodeClassificationView
 from magbench.train.network import Network
 from magbench.train.objective import Batch, EncoderObjective
 
@@ -22,7 +22,7 @@ class NodeClassificationObjective(EncoderObjective[NodeClassificationView]):
     """On the whole graph an epoch is one step."""
 
     family = "node_classification"
-    value_name = "val_accuracy"
+    metric = "accuracy"
 
     def head(self, encoder: Encoder, view: NodeClassificationView) -> nn.Module:
         """Logits float [N, C] of states [N, hidden]."""
@@ -62,6 +62,6 @@ class NodeClassificationObjective(EncoderObjective[NodeClassificationView]):
         classes = network.head(encoded.h)[view.val].argmax(1).cpu()
         return float((classes == view.y[view.val]).double().mean())
 
-    def predict(self, network: Network, encoded: Encoded, view: NodeClassificationView) -> NodePrediction:
+    def predict(self, network: Network, encoded: Encoded, view: NodeClassificationView) -> NodeAnswer:
         logits = network.head(encoded.h)[view.test].cpu()
-        return NodePrediction(view.test.numpy(), logits.float().numpy().astype(np.float32))
+        return NodeAnswer(view.test.numpy(), logits.float().numpy().astype(np.float32))

@@ -79,8 +79,8 @@ class Objective(ABC, Generic[ViewT]):
 
     Options: ClassVar[type[Options]] = Options
     family: ClassVar[str]
-    value_name: ClassVar[str]
-    """What the history calls the value that selects, e.g. ``val_accuracy``."""
+    metric: ClassVar[str]
+    """What is measured on validation to select."""
     defaults: ClassVar[Mapping[str, Any]] = {}
     """Training constants of the family that differ from the protocol's."""
     mini_batches: ClassVar[bool] = True

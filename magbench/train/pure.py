@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from magbench.errors import MethodError
-from magbench.tasks.views import RetrievalPrediction, RetrievalView, Side
+from magbench.tasks.retrieval.view import RetrievalAnswer, RetrievalView, Side
 from magbench.train.loop import Outcome
 from magbench.train.method import Method
 from magbench.train.retrieval import pair_mrr, prediction
@@ -27,7 +27,7 @@ class PureMethod(Method):
     def embed(self, modality: str, side: Side) -> Tensor:
         """Embeddings float [M, d] of one side's rows, of any length; both sides have the same width d."""
 
-    def predict(self, view: RetrievalView) -> RetrievalPrediction:
+    def predict(self, view: RetrievalView) -> RetrievalAnswer:
         return prediction(unit({name: self.embed(name, side) for name, side in view.sides.items()}))
 
 
@@ -47,7 +47,7 @@ def select(candidates: Iterable[tuple[ModelT, Mapping[str, Tensor]]], view: Retr
     Raises:
         MethodError: there is no candidate.
     """
-    best, chosen, outcome.trials = -1.0, None, 0
+    best, chosen, outcome.trials, outcome.metric = -1.0, None, 0, "mrr"
     for candidate, embeddings in candidates:
         value, outcome.trials = pair_mrr(unit(embeddings), view.val), outcome.trials + 1
         if value > best:

@@ -23,7 +23,7 @@ from magbench.nn.encoder import Encoder
 from magbench.options import Options
 from magbench.regularizers.base import Context, Regularizer
 from magbench.specs import Training
-from magbench.tasks.views import RetrievalPrediction, RetrievalView, Side
+from magbench.tasks.retrieval.view import RetrievalAnswer, RetrievalView, Side
 from magbench.train.device import device_of
 from magbench.train.objective import Objective
 from magbench.train.towers import Embedded, RetrievalNetwork, Towers
@@ -76,7 +76,7 @@ class RetrievalObjective(Objective[RetrievalView]):
     family = "retrieval"
     defaults: ClassVar[Mapping[str, Any]] = {"lr": 1e-3}
     mini_batches = False
-    value_name = "val_mrr"
+    metric = "mrr"
 
     def towers(self, cls: type[Encoder] | type[RetrievalNetwork]) -> Literal["pure", "coupled"]:
         return Towers.towers if issubclass(cls, Encoder) else cls.towers
@@ -154,16 +154,16 @@ class RetrievalObjective(Objective[RetrievalView]):
     def validate(self, network: RetrievalNetwork, states: Embedded, view: RetrievalView) -> float:
         return pair_mrr(states.embeddings, view.val)
 
-    def predict(self, network: RetrievalNetwork, states: Embedded, view: RetrievalView) -> RetrievalPrediction:
+    def predict(self, network: RetrievalNetwork, states: Embedded, view: RetrievalView) -> RetrievalAnswer:
         return prediction(states.embeddings)
 
     def telemetry(self, network: RetrievalNetwork, view: RetrievalView, training: Training) -> dict[str, float]:
         return network.telemetry()
 
 
-def prediction(embeddings: Mapping[str, Tensor]) -> RetrievalPrediction:
+def prediction(embeddings: Mapping[str, Tensor]) -> RetrievalAnswer:
     """Embeddings float [M, d] of each side as a prediction."""
-    return RetrievalPrediction({name: rows.float().cpu().numpy() for name, rows in embeddings.items()})
+    return RetrievalAnswer({name: rows.float().cpu().numpy() for name, rows in embeddings.items()})
 
 
 def pair_mrr(embeddings: Mapping[str, Tensor], pairs: Tensor) -> float:

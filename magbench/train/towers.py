@@ -27,7 +27,7 @@ from torch.nn import functional
 from magbench.nn.encoder import Encoder
 from magbench.options import Options, parse_options
 from magbench.specs import Training
-from magbench.tasks.views import RetrievalView, Side
+from magbench.tasks.retrieval.view import RetrievalView, Side
 from magbench.train.network import checked
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ import magbench
 from magbench.method_string import parse_method
 from magbench.registry import Registry
 from magbench.specs import Protocol
-from magbench.tasks.views import NodeClassificationView, NodePrediction
+from magbench.tasks.node_classification.view import NodeAnswer, NodeClassificationView
 from magbench.train.compose import compose
 
 ROUNDING = 1e-3
@@ -35,7 +35,7 @@ REGULARIZERS = [name for name, entry in REGISTRY.methods.items() if entry.spec.k
 METHODS = [*HOSTS, *(f"{host}+{name}" for host in ("mlp", "sage") for name in REGULARIZERS)]
 
 
-def predict(name: str, view: NodeClassificationView) -> NodePrediction:
+def predict(name: str, view: NodeClassificationView) -> NodeAnswer:
     torch.set_num_threads(1)
     strong = [(part, key, value) for part in REGULARIZERS for key, value in (("warmup", 0), ("lam", 10))]
     strong.append(("placebo_rewired", "gradient_ratio", 10))  # two epochs hardly tell one wrong graph from another

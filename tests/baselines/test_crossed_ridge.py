@@ -11,7 +11,7 @@ from small import small_retrieval_view
 from torch import Tensor
 from torch.nn import functional
 
-from magbench.tasks.views import RetrievalView, Side
+from magbench.tasks.retrieval.view import RetrievalView, Side
 from magbench.train.retrieval import pair_mrr
 
 NODES, CLIQUE = 800, 8

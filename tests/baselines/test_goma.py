@@ -24,7 +24,7 @@ from magbench.nn.goma import GOMA, CoupledGraph, diagnostics, smoothing
 from magbench.nn.goma.smoothing import limit_steps
 from magbench.nn.memo import Memo
 from magbench.registry import Registry
-from magbench.tasks.views import RetrievalView
+from magbench.tasks.retrieval.view import RetrievalView
 from magbench.train.compose import compose
 from magbench.train.method import EncoderMethod
 from magbench.train.retrieval import RetrievalObjective

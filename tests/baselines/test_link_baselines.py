@@ -22,7 +22,7 @@ from magbench.errors import MethodError
 from magbench.method_string import parse_method
 from magbench.registry import Registry
 from magbench.specs import Protocol
-from magbench.tasks.views import LinkPrediction, LinkPredictionView
+from magbench.tasks.link_prediction.view import LinkAnswer, LinkPredictionView
 from magbench.train.compose import compose
 
 ROUNDING = 1e-3
@@ -40,7 +40,7 @@ METHODS = [*HOSTS, "mlp[decoder=dot]", *(f"{host}+{name}" for host in ("mlp", "s
 TASK = small_link_task()
 
 
-def predict(name: str, view: LinkPredictionView) -> LinkPrediction:
+def predict(name: str, view: LinkPredictionView) -> LinkAnswer:
     torch.set_num_threads(1)
     strong = [(part, key, value) for part in REGULARIZERS for key, value in (("warmup", 0), ("lam", 10))]
     method = compose(parse_method(name).with_options(strong), REGISTRY, PROTOCOL, FAMILY).build()

@@ -27,7 +27,7 @@ from magbench.method_string import parse_method
 from magbench.nn.goma import CoupledGraph
 from magbench.registry import Registry
 from magbench.specs import Protocol
-from magbench.tasks.views import RetrievalView
+from magbench.tasks.retrieval.view import RetrievalView
 from magbench.train.compose import compose
 from magbench.train.method import Method
 

@@ -15,8 +15,8 @@ from magbench.errors import MethodError
 from magbench.method_string import parse_method
 from magbench.registry import Registry
 from magbench.specs import Protocol
-from magbench.tasks.echo import measure_echo
-from magbench.tasks.views import RetrievalPrediction, RetrievalView, Side
+from magbench.tasks.retrieval.echo import measure_echo
+from magbench.tasks.retrieval.view import RetrievalAnswer, RetrievalView, Side
 from magbench.train.compose import compose
 from magbench.train.method import Method
 
@@ -182,19 +182,19 @@ class Cheat(Method):
 class ByPosition(Cheat):
     """Takes the k-th item that is asked on one side for the pair of the k-th on the other."""
 
-    def predict(self, view: RetrievalView) -> RetrievalPrediction:
+    def predict(self, view: RetrievalView) -> RetrievalAnswer:
         found = {}
         for name, rows in view.test.items():
             embeddings = np.zeros((len(view.sides[name]), len(rows)), dtype=np.float32)
             embeddings[rows, np.arange(len(rows))] = 1
             found[name] = embeddings
-        return RetrievalPrediction(found)
+        return RetrievalAnswer(found)
 
 
 class ByNeighbours(Cheat):
     """Finds the other half of a node as the row whose neighbours send to it across, and reads its features."""
 
-    def predict(self, view: RetrievalView) -> RetrievalPrediction:
+    def predict(self, view: RetrievalView) -> RetrievalAnswer:
         image, text = view.sides["image"], view.sides["text"]
         inside = [frozenset(image.edge_index[0, image.edge_index[1] == row].tolist()) for row in range(len(image))]
         partner = {neighbours: row for row, neighbours in enumerate(inside) if neighbours}
@@ -204,7 +204,7 @@ class ByNeighbours(Cheat):
             match = partner.get(frozenset(across[0, across[1] == row].tolist()))
             if match is not None:
                 x[row] = image.x[match]
-        return RetrievalPrediction({"text": x.numpy(), "image": image.x.numpy()})
+        return RetrievalAnswer({"text": x.numpy(), "image": image.x.numpy()})
 
 
 def test_a_method_that_goes_by_position_is_caught_and_gains_nothing(view: RetrievalView) -> None:

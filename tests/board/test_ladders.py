@@ -19,10 +19,10 @@ def cell(written: str, method: str, level: float, towers: str = "pure") -> Repor
 
 CELLS = [
     cell("", "gcn", 0.5), cell("", "ridge", 0.3),
-    cell("[train_pairs=0.1]", "gcn", 0.2), cell("[train_pairs=0.5]", "gcn", 0.4),
-    cell("[train_pairs=0.5]", "ridge", 0.2),
-    cell("[control=random]", "gcn", 0.45), cell("[control=random,train_pairs=0.1]", "gcn", 0.1),
-    cell("[pool=all,train_pairs=0.1]", "gcn", 0.9), cell("[control=no_graph,train_pairs=0.1]", "gcn", 0.9),
+    cell("[train_share=0.1]", "gcn", 0.2), cell("[train_share=0.5]", "gcn", 0.4),
+    cell("[train_share=0.5]", "ridge", 0.2),
+    cell("[control=random]", "gcn", 0.45), cell("[control=random,train_share=0.1]", "gcn", 0.1),
+    cell("[pool=all,train_share=0.1]", "gcn", 0.9), cell("[control=no_graph,train_share=0.1]", "gcn", 0.9),
 ]  # fmt: skip
 
 
@@ -51,9 +51,9 @@ def test_a_task_and_its_variants_stand_on_one_axis() -> None:
 
 
 def test_a_coupled_row_without_noise_is_no_rung() -> None:
-    goma = [cell(written, "goma", 0.65, "coupled") for written in ("", "[control=random]", "[edge_noise=0.5]")]
+    goma = [cell(written, "goma", 0.65, "coupled") for written in ("", "[control=random]", "[edge_swap=0.5]")]
     assert [ladder.axis for ladder in ladders([*CELLS, *goma])] == ["share of the training pairs"]
-    also = cell("[control=random,edge_noise=0.5]", "goma", 0.6, "coupled")
+    also = cell("[control=random,edge_swap=0.5]", "goma", 0.6, "coupled")
     swapped = ladders([*CELLS, *goma, also])[1]
     assert swapped.axis == "share of edges swapped"
     assert [(dot.at, dot.seeds) for dot in swapped.curves[0].chart.lines[0].dots] == [("0", 1), ("0.5", 1)]
@@ -67,7 +67,7 @@ def test_only_what_has_a_rung_is_drawn() -> None:
 
 
 def test_a_value_that_is_no_number_is_no_rung() -> None:
-    assert len(ladders([*CELLS, cell("[edge_noise=some]", "gcn", 0.4)])) == 1
+    assert len(ladders([*CELLS, cell("[edge_swap=some]", "gcn", 0.4)])) == 1
 
 
 def test_the_page() -> None:

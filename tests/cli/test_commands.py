@@ -37,7 +37,7 @@ from magbench.results.kept import kept_cells
         ("cite", "mlp+optimag", "nc/toy", "toy"),
         ("results", "ls", "--runs", "RUNS"),
         ("results", "ls", "--runs", "RUNS", "--metric", "macro_f1"),
-        ("results", "ls", "--kept", "-t", "ret/emoji[edge_noise=0.5]"),
+        ("results", "ls", "--kept", "-t", "ret/emoji[edge_swap=0.5]"),
         ("results", "keep", "--runs", "RUNS", "--to", "OUT/kept"),
         ("results", "reported"),
         ("results", "reported", "-t", "ret/toys"),
@@ -63,8 +63,8 @@ def test_the_version_is_an_option_too(lab: Lab) -> None:
 
 
 def test_results_of_a_task_and_its_variants(lab: Lab, finished: Path) -> None:
-    found = lab.call("results", "ls", "--kept", "-t", "ret/emoji[edge_noise=0.5]", "--json").json()
-    asked = {f"retrieval/emoji[{noise}edge_noise=0.5]@1" for noise in ("", "control=random,")}
+    found = lab.call("results", "ls", "--kept", "-t", "ret/emoji[edge_swap=0.5]", "--json").json()
+    asked = {f"retrieval/emoji[{noise}edge_swap=0.5]@1" for noise in ("", "control=random,")}
     assert {row["task"] for row in found["results"]} == asked
     assert found["controls"]
     assert "No finished cell of nc/emoji is in" in lab.call("results", "ls", "--runs", finished, "-t", "nc/emoji").err
@@ -282,7 +282,7 @@ def test_a_terminal_without_unicode_and_a_full_disk(lab: Lab) -> None:
 
 OWN = """
 import numpy as np
-from magbench.api import Method, RetrievalPrediction, register_method
+from magbench.api import Method, RetrievalAnswer, register_method
 
 @register_method("my_map", families=["retrieval"])
 class MyMap(Method):
@@ -294,7 +294,7 @@ class MyMap(Method):
 
     def predict(self, view):
         (a, first), (b, second) = view.sides.items()
-        return RetrievalPrediction({a: first.x.numpy() @ self.weight, b: second.x.numpy()})
+        return RetrievalAnswer({a: first.x.numpy() @ self.weight, b: second.x.numpy()})
 """
 
 

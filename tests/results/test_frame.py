@@ -15,7 +15,7 @@ from magbench.results.controls import fit_to_show
 from magbench.results.frame import StoredCell, comparable, newest, one_protocol, read_cells, scores_frame
 from magbench.results.predictions import read_prediction, write_prediction
 from magbench.results.table import results_table
-from magbench.tasks.views import NodePrediction
+from magbench.tasks.node_classification.view import NodeAnswer
 
 
 def test_every_published_cell_is_read(finished: Path) -> None:
@@ -125,7 +125,7 @@ def test_one_protocol() -> None:
 
 
 def test_predictions_round_trip_to_the_byte(tmp_path: Path) -> None:
-    prediction = NodePrediction(np.arange(3), np.array([[0.1, 0.9], [0.5, 0.5], [1, 0]], dtype=np.float32))
+    prediction = NodeAnswer(np.arange(3), np.array([[0.1, 0.9], [0.5, 0.5], [1, 0]], dtype=np.float32))
     first, second = (write_prediction(prediction, tmp_path / name) for name in ("a.npz", "b.npz"))
     assert first == second
     again = read_prediction(tmp_path / "a.npz")

@@ -11,12 +11,12 @@ from magbench import paths
 from magbench.data.load import load_dataset
 from magbench.data.mag import MAG
 from magbench.metrics import METRICS
+from magbench.predictions.ranks import PairRanks
 from magbench.registry import Registry
 from magbench.results.kept import kept_predictions
 from magbench.results.record import parse_record
 from magbench.tasks.base import Task, make_task
-from magbench.tasks.retrieval import RetrievalTask
-from magbench.tasks.views import PairRanks
+from magbench.tasks.retrieval.task import RetrievalTask
 
 FILES = sorted((paths.PACKAGE.parent / "leaderboard" / "runs").glob("*/*/*.jsonl"))
 

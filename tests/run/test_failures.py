@@ -12,7 +12,7 @@ from lab import Lab, Outcome, cells, temporaries
 METHODS = """
 import os, signal, time
 import numpy as np
-from magbench.api import Method, NodePrediction, register_method
+from magbench.api import Method, NodeAnswer, register_method
 
 def uniform(view):
     return np.ones((len(view.test), view.num_classes), dtype=np.float32)
@@ -21,7 +21,7 @@ class Base(Method):
     def fit(self, view, *, seed):
         print("noise on stdout")
     def predict(self, view):
-        return NodePrediction(view.test.numpy(), uniform(view))
+        return NodeAnswer(view.test.numpy(), uniform(view))
 
 @register_method("fine")
 class Fine(Base):
@@ -70,17 +70,17 @@ class WrongType(Base):
 @register_method("wrong_shape")
 class WrongShape(Base):
     def predict(self, view):
-        return NodePrediction(view.test.numpy(), uniform(view)[:, :-1])
+        return NodeAnswer(view.test.numpy(), uniform(view)[:, :-1])
 
 @register_method("nan")
 class NaN(Base):
     def predict(self, view):
-        return NodePrediction(view.test.numpy(), uniform(view) * np.nan)
+        return NodeAnswer(view.test.numpy(), uniform(view) * np.nan)
 
 @register_method("missing")
 class Missing(Base):
     def predict(self, view):
-        return NodePrediction(view.test.numpy()[1:], uniform(view)[1:])
+        return NodeAnswer(view.test.numpy()[1:], uniform(view)[1:])
 
 @register_method("tells_text")
 class TellsText(Base):
@@ -97,7 +97,7 @@ class Twice(Base):
     def predict(self, view):
         nodes = view.test.numpy().copy()
         nodes[0] = nodes[1]
-        return NodePrediction(nodes, uniform(view))
+        return NodeAnswer(nodes, uniform(view))
 """
 CRASHES = {
     "raises": ("failed", "RuntimeError", "no luck"),
@@ -111,7 +111,7 @@ CRASHES = {
     "half_a_parameter": ("failed", "ValidationError", "params\n  Input should be a valid integer"),
 }
 BAD_PREDICTIONS = {
-    "wrong_type": "ndarray, expected magbench.api.NodePrediction",
+    "wrong_type": "ndarray, expected magbench.api.NodeAnswer",
     "wrong_shape": "scores must have shape [24, 3], found [24, 2]",
     "nan": "72 scores are NaN or infinite",
     "missing": "1 nodes missing",
@@ -257,7 +257,7 @@ def test_a_full_file_system_loses_nothing(lab: Lab, tmp_path: Path) -> None:
 EDITED = """
 import os, pathlib
 import numpy as np
-from magbench.api import Method, NodePrediction, register_method
+from magbench.api import Method, NodeAnswer, register_method
 
 @register_method("edits")
 class Edits(Method):
@@ -267,7 +267,7 @@ class Edits(Method):
             {edit}
 
     def predict(self, view):
-        return NodePrediction(view.test.numpy(), np.ones((len(view.test), view.num_classes), dtype=np.float32))
+        return NodeAnswer(view.test.numpy(), np.ones((len(view.test), view.num_classes), dtype=np.float32))
 """
 
 

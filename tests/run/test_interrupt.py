@@ -17,7 +17,7 @@ from lab import Lab, Outcome, cells, group_members, temporaries, wait_until
 SLOW = """
 import time
 import numpy as np
-from magbench.api import Method, NodePrediction, register_method
+from magbench.api import Method, NodeAnswer, register_method
 
 @register_method("slow")
 class Slow(Method):
@@ -27,7 +27,7 @@ class Slow(Method):
 
     def predict(self, view):
         scores = np.random.default_rng(self.seed).random((len(view.test), view.num_classes))
-        return NodePrediction(view.test.numpy(), scores.astype(np.float32))
+        return NodeAnswer(view.test.numpy(), scores.astype(np.float32))
 """
 
 

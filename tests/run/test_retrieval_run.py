@@ -21,7 +21,7 @@ dataset = "toy"
 """
 METHODS = '''
 import numpy as np
-from magbench.api import Method, RetrievalPrediction, register_method
+from magbench.api import Method, RetrievalAnswer, register_method
 
 
 class Ridge(Method):
@@ -36,7 +36,7 @@ class Ridge(Method):
     def predict(self, view):
         (first, second) = view.sides
         found = {first: self.mixed(view, first) @ self.map, second: self.mixed(view, second)}
-        return RetrievalPrediction({name: rows.astype(np.float32) for name, rows in found.items()})
+        return RetrievalAnswer({name: rows.astype(np.float32) for name, rows in found.items()})
 
 
 @register_method("plain", families=("retrieval",))

@@ -29,7 +29,7 @@ class Mine(Encoder):
 '''
 PLAIN = """
 import numpy as np
-from magbench.api import Method, NodePrediction, register_method
+from magbench.api import Method, NodeAnswer, register_method
 
 @register_method("majority")
 class Majority(Method):
@@ -37,7 +37,7 @@ class Majority(Method):
         self.counts = np.bincount(view.y[view.train].numpy(), minlength=view.num_classes)
 
     def predict(self, view):
-        return NodePrediction(view.test.numpy(), np.tile(self.counts, (len(view.test), 1)).astype(np.float32))
+        return NodeAnswer(view.test.numpy(), np.tile(self.counts, (len(view.test), 1)).astype(np.float32))
 """
 PENALTY = """
 from magbench.api import Regularizer, register_regularizer

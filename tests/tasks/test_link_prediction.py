@@ -16,11 +16,13 @@ from magbench.data.convert import convert
 from magbench.data.load import load_dataset
 from magbench.data.locate import local_sources
 from magbench.errors import DataError, MethodError, SpecError
+from magbench.predictions.ranks import RankPrediction
 from magbench.registry import Registry
-from magbench.tasks.link_prediction import LinkPredictionTask
+from magbench.tasks.link_prediction.task import LinkPredictionTask
+from magbench.tasks.link_prediction.view import LinkAnswer, LinkPredictionView
 from magbench.tasks.lock import read_lock
-from magbench.tasks.node_classification import NodeClassification
-from magbench.tasks.views import LinkPrediction, LinkPredictionView, NodePrediction, RankPrediction
+from magbench.tasks.node_classification.task import NodeClassification
+from magbench.tasks.node_classification.view import NodeAnswer
 
 TASK, MAG = small_link_task(), small_mag()
 
@@ -76,12 +78,12 @@ def test_a_task_seed_changes_the_draw() -> None:
     assert LinkPredictionTask(moved).draw(MAG, 0) != TASK.draw(MAG, 0)
 
 
-def perfect(view: LinkPredictionView) -> LinkPrediction:
+def perfect(view: LinkPredictionView) -> LinkAnswer:
     right = torch.from_numpy(TASK.split(MAG).test[1])
-    return LinkPrediction((view.test.candidates == right[:, None]).float().numpy())
+    return LinkAnswer((view.test.candidates == right[:, None]).float().numpy())
 
 
-def scores(prediction: LinkPrediction) -> dict[str, float]:
+def scores(prediction: LinkAnswer) -> dict[str, float]:
     return {score.metric: score.value for score in TASK.score(TASK.kept(prediction, MAG, 0), MAG, 0)}
 
 
@@ -94,7 +96,7 @@ def test_the_order_of_the_queries_says_nothing_of_their_targets() -> None:
 
     def mrr_by_order(source: np.ndarray, candidates: np.ndarray) -> float:
         bound = np.minimum.accumulate(source[::-1])[::-1]
-        guess = LinkPrediction(-np.abs(candidates - bound[:, None]).astype(np.float32))
+        guess = LinkAnswer(-np.abs(candidates - bound[:, None]).astype(np.float32))
         return task.score(task.kept(guess, mag, 0), mag, 0)[0].value
 
     assert mrr_by_order(test.source.numpy(), test.candidates.numpy()) < 0.02  # chance is .0075
@@ -105,7 +107,7 @@ def test_the_order_of_the_queries_says_nothing_of_their_targets() -> None:
 def test_scores_of_known_predictions(view: LinkPredictionView) -> None:
     TASK.check(perfect(view), view)
     assert set(scores(perfect(view)).values()) == {1.0}
-    constant = LinkPrediction(np.zeros(view.test.candidates.shape, dtype=np.float32))
+    constant = LinkAnswer(np.zeros(view.test.candidates.shape, dtype=np.float32))
     # all 31 tie: rank 1 + 0 + 30/2 = 16
     assert scores(constant) == {"mrr": 1 / 16, "hits@1": 0.0, "hits@3": 0.0, "hits@10": 0.0}
     kept = TASK.kept(constant, MAG, 0)
@@ -116,10 +118,10 @@ def test_scores_of_known_predictions(view: LinkPredictionView) -> None:
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        (lambda p: p.scores, "returned ndarray, expected magbench.api.LinkPrediction"),
-        (lambda p: NodePrediction(np.arange(3), p.scores), "returned NodePrediction"),
-        (lambda p: LinkPrediction(p.scores[:, :-1]), r"shape \[\d+, 31\], .* found float32 \[\d+, 30\]"),
-        (lambda p: LinkPrediction(p.scores.astype(int)), "must be floats .* found int64"),
+        (lambda p: p.scores, "returned ndarray, expected magbench.api.LinkAnswer"),
+        (lambda p: NodeAnswer(np.arange(3), p.scores), "returned NodeAnswer"),
+        (lambda p: LinkAnswer(p.scores[:, :-1]), r"shape \[\d+, 31\], .* found float32 \[\d+, 30\]"),
+        (lambda p: LinkAnswer(p.scores.astype(int)), "must be floats .* found int64"),
     ],
 )
 def test_bad_predictions_are_refused(view: LinkPredictionView, broken, message: str) -> None:

@@ -7,7 +7,7 @@ import pytest
 from small import small_mag, small_task
 
 from magbench.errors import DataError, MethodError
-from magbench.tasks.views import NodeClassificationView, NodePrediction
+from magbench.tasks.node_classification.view import NodeAnswer, NodeClassificationView
 
 
 @pytest.fixture(scope="module")
@@ -15,9 +15,9 @@ def view() -> NodeClassificationView:
     return small_task().view(small_mag(), 0)
 
 
-def perfect(view: NodeClassificationView) -> NodePrediction:
+def perfect(view: NodeClassificationView) -> NodeAnswer:
     nodes = view.test.numpy()
-    return NodePrediction(nodes, np.eye(4, dtype=np.float32)[nodes % 4])
+    return NodeAnswer(nodes, np.eye(4, dtype=np.float32)[nodes % 4])
 
 
 def test_test_labels_are_absent(view: NodeClassificationView) -> None:
@@ -31,7 +31,7 @@ def test_scores_of_known_predictions(view: NodeClassificationView) -> None:
     task, mag = small_task(), small_mag()
     assert [score.value for score in task.score(perfect(view), mag, 0)] == [1.0, 1.0]
     nodes = view.test.numpy()
-    constant = NodePrediction(nodes, np.tile(np.float32([1, 0, 0, 0]), (len(nodes), 1)))
+    constant = NodeAnswer(nodes, np.tile(np.float32([1, 0, 0, 0]), (len(nodes), 1)))
     scores = {score.metric: score.value for score in task.score(constant, mag, 0)}
     # 10 of 40 right; F1 of class 0 is 2·.25·1/(.25+1) = .4, of the other three 0: mean .1.
     assert scores == {"accuracy": pytest.approx(0.25), "macro_f1": pytest.approx(0.1)}
@@ -40,11 +40,11 @@ def test_scores_of_known_predictions(view: NodeClassificationView) -> None:
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        (lambda p: NodePrediction(p.nodes, p.scores[:, :3]), r"shape \[40, 4\], found \[40, 3\]"),
-        (lambda p: NodePrediction(p.nodes, p.scores * np.nan), "160 scores are NaN"),
-        (lambda p: NodePrediction(p.nodes[1:], p.scores[1:]), "1 nodes missing"),
-        (lambda p: NodePrediction(np.r_[p.nodes, p.nodes[:1]], np.r_[p.scores, p.scores[:1]]), "found 41 rows"),
-        (lambda p: NodePrediction(p.nodes.astype(float), p.scores), "nodes must be int64"),
+        (lambda p: NodeAnswer(p.nodes, p.scores[:, :3]), r"shape \[40, 4\], found \[40, 3\]"),
+        (lambda p: NodeAnswer(p.nodes, p.scores * np.nan), "160 scores are NaN"),
+        (lambda p: NodeAnswer(p.nodes[1:], p.scores[1:]), "1 nodes missing"),
+        (lambda p: NodeAnswer(np.r_[p.nodes, p.nodes[:1]], np.r_[p.scores, p.scores[:1]]), "found 41 rows"),
+        (lambda p: NodeAnswer(p.nodes.astype(float), p.scores), "nodes must be int64"),
         (lambda p: p.scores, "returned ndarray"),
     ],
 )

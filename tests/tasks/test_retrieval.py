@@ -10,8 +10,10 @@ from small import small_mag, small_retrieval_task
 from magbench.data.mag import MAG
 from magbench.errors import DataError, MethodError
 from magbench.metrics.ranking import reciprocal_ranks
+from magbench.predictions.ranks import PairRanks
 from magbench.results.predictions import read_prediction, write_prediction
-from magbench.tasks.views import PairRanks, RetrievalPrediction, RetrievalView, scored_of
+from magbench.tasks.retrieval.view import RetrievalAnswer, RetrievalView
+from magbench.tasks.views import scored_of
 
 MAG_ = small_mag()
 TASK = small_retrieval_task()
@@ -30,8 +32,8 @@ def nodes_of(view: RetrievalView) -> dict[str, np.ndarray]:
     return {name: torch.where(side.observed, side.x.argmax(dim=1), -1).numpy() for name, side in view.sides.items()}
 
 
-def perfect(view: RetrievalView) -> RetrievalPrediction:
-    return RetrievalPrediction({name: side.x.numpy() for name, side in view.sides.items()})
+def perfect(view: RetrievalView) -> RetrievalAnswer:
+    return RetrievalAnswer({name: side.x.numpy() for name, side in view.sides.items()})
 
 
 def test_the_split_divides_the_nodes_that_have_both_modalities() -> None:
@@ -91,7 +93,7 @@ def test_a_perfect_answer_and_a_constant_one() -> None:
     assert {s.value for s in scores.values()} == {1.0}
     pool = len(TASK.ask(mag).pool)
     assert {s.pool for s in scores.values()} == {pool} and scores["recall@1", "test"].n == 2 * pool
-    alike = RetrievalPrediction({name: np.ones((len(side), 3), dtype=np.float32) for name, side in view.sides.items()})
+    alike = RetrievalAnswer({name: np.ones((len(side), 3), dtype=np.float32) for name, side in view.sides.items()})
     scores = {(s.metric, s.split): s.value for s in TASK.score(TASK.kept(alike, mag, 0), mag, 0)}
     assert scores["recall@1", "test"] == pytest.approx(1 / pool) and scores["median_rank", "test"] == (pool + 1) / 2
 
@@ -101,7 +103,7 @@ def test_counts_and_scores_against_plain_loops() -> None:
     mag = labelled_mag()
     view, ask = TASK.view(mag, 0), TASK.ask(mag)
     generator = np.random.default_rng(0)
-    answer = RetrievalPrediction(
+    answer = RetrievalAnswer(
         {name: generator.integers(-1, 2, (len(side), 3)).astype(np.float32) for name, side in view.sides.items()}
     )
     rows = {name: {int(node): row for row, node in enumerate(nodes)} for name, nodes in nodes_of(view).items()}
@@ -160,7 +162,7 @@ def test_bad_answers_are_refused(change, expected: str) -> None:  # type: ignore
     embeddings = {name: values.copy() for name, values in perfect(view).embeddings.items()}
     change(embeddings)
     with pytest.raises(MethodError) as found:
-        TASK.check(RetrievalPrediction(embeddings), view)
+        TASK.check(RetrievalAnswer(embeddings), view)
     assert expected in str(found.value)
     with pytest.raises(MethodError, match=r"returned dict, expected magbench\.api"):
         TASK.check({}, view)

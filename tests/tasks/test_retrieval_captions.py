@@ -13,7 +13,7 @@ from magbench.data.mag import MAG, Captions
 from magbench.data.store import read_store, write_store
 from magbench.errors import DataError
 from magbench.registry import Registry
-from magbench.tasks.views import RetrievalPrediction
+from magbench.tasks.retrieval.view import RetrievalAnswer
 
 TASK = small_retrieval_task(text="captions")
 
@@ -54,7 +54,7 @@ def test_any_caption_counts_and_each_asks() -> None:
     mag = captioned()
     view, ask = TASK.view(mag, 0), TASK.ask(mag)
     generator = np.random.default_rng(0)
-    answer = RetrievalPrediction(
+    answer = RetrievalAnswer(
         {name: generator.integers(-1, 2, (len(side), 4)).astype(np.float32) for name, side in view.sides.items()}
     )
     node = view.sides["text"].x.argmax(1).numpy()
@@ -82,7 +82,7 @@ def test_any_caption_counts_and_each_asks() -> None:
 def test_controls_go_with_captions(control: str) -> None:
     mag, task = captioned(), small_retrieval_task(text="captions", control=control)
     views = list(task.passes(mag, 0))
-    answers = [RetrievalPrediction({name: side.x.numpy() for name, side in view.sides.items()}) for view in views]
+    answers = [RetrievalAnswer({name: side.x.numpy() for name, side in view.sides.items()}) for view in views]
     found = task.score(task.kept_of_passes(answers, mag, 0), mag, 0)[0].value
     assert found == 1 if control == "node_disjoint" else found < 0.3
 

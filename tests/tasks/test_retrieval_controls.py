@@ -9,9 +9,9 @@ import torch
 from small import small_retrieval_task
 
 from magbench.data.mag import MAG, simple_undirected
-from magbench.tasks.passes import control_passes
-from magbench.tasks.retrieval import RetrievalTask
-from magbench.tasks.views import RetrievalPrediction, RetrievalView
+from magbench.tasks.retrieval.passes import control_passes
+from magbench.tasks.retrieval.task import RetrievalTask
+from magbench.tasks.retrieval.view import RetrievalAnswer, RetrievalView
 
 SIDES = ("text", "image")
 
@@ -80,7 +80,7 @@ def what_reaches(view: RetrievalView) -> list[dict[int, set[int]]]:
     return found
 
 
-def smoothed(view: RetrievalView, steps: int, coupled: bool = True) -> RetrievalPrediction:
+def smoothed(view: RetrievalView, steps: int, coupled: bool = True) -> RetrievalAnswer:
     """Untrained smoothing by plain products: H <- .8 M H + .2 E, M the row-normalised messages of both sides."""
     e = torch.cat([torch.nn.functional.normalize(view.sides[name].x, dim=1) for name in SIDES]).double().numpy()
     first, graph = len(view.sides["text"]), messages(view)
@@ -95,7 +95,7 @@ def smoothed(view: RetrievalView, steps: int, coupled: bool = True) -> Retrieval
     for _ in range(steps):
         h = 0.8 * walk @ h + 0.2 * e
     h = (h / np.linalg.norm(h, axis=1, keepdims=True)).astype(np.float32)
-    return RetrievalPrediction({"text": h[:first], "image": h[first:]})
+    return RetrievalAnswer({"text": h[:first], "image": h[first:]})
 
 
 def recall(task: RetrievalTask, mag: MAG, steps: int, seed: int = 0, coupled: bool = True) -> float:
@@ -162,14 +162,14 @@ def test_random_features_are_at_chance_under_node_disjoint_context(steps: int) -
         assert recall(small_retrieval_task(control="permuted"), mag, 1) < 0.03
 
 
-def fitted(view: RetrievalView) -> RetrievalPrediction:
+def fitted(view: RetrievalView) -> RetrievalAnswer:
     """A ridge map of smoothed texts on smoothed pictures, fitted on the trained pairs."""
     h = smoothed(view, 1).embeddings
     source, target = (h[name][rows] for name, rows in zip(SIDES, view.train, strict=True))
     weight = np.linalg.solve(source.T @ source + 0.01 * np.eye(source.shape[1]), source.T @ target)
     mapped = h["text"] @ weight
     mapped /= np.linalg.norm(mapped, axis=1, keepdims=True)
-    return RetrievalPrediction({"text": mapped.astype(np.float32), "image": h["image"]})
+    return RetrievalAnswer({"text": mapped.astype(np.float32), "image": h["image"]})
 
 
 def test_random_features_are_at_chance_under_node_disjoint_context_for_a_map_trained_on_neighbours() -> None:
@@ -217,7 +217,7 @@ def test_noise_under_node_disjoint_context_joins_both_controls() -> None:
 def test_permuted_scores_another_nodes_items() -> None:
     mag, task = block_mag(400), small_retrieval_task(control="permuted")
     view = task.view(mag, 0)
-    answer = RetrievalPrediction({name: side.x.numpy() for name, side in view.sides.items()})
+    answer = RetrievalAnswer({name: side.x.numpy() for name, side in view.sides.items()})
     found = task.score(task.kept(answer, mag, 0), mag, 0)[0].value
     ask = task.ask(mag)
     (part,) = control_passes("permuted", mag.edge_index.numpy(), 400, ask.split.train, ask.asked, (0, 3, 0))
@@ -260,7 +260,7 @@ def test_raw_query_asks_each_side_in_the_pass_where_it_is_raw() -> None:
     answers = []
     for view, sign in zip(task.passes(mag, 0), (1, -1), strict=True):
         own = {name: side.x.numpy() for name, side in view.sides.items()}
-        answers.append(RetrievalPrediction({**own, "image": sign * own["image"]}))
+        answers.append(RetrievalAnswer({**own, "image": sign * own["image"]}))
     ranks = task.kept_of_passes(answers, mag, 0)
     scores = {s.split: s.value for s in task.score(ranks, mag, 0) if s.metric == "recall@1"}
     assert scores["test/text->image"] == 1 and scores["test/image->text"] == 0 and scores["test"] == 0.5
@@ -282,10 +282,10 @@ def test_edges_among_trained_pairs_are_those_of_their_nodes() -> None:
     assert small_retrieval_task(control="no_graph").view(mag, 0).train_edges.numel() == 0
 
 
-def test_edge_noise_swaps_a_share_of_the_edges_the_same_everywhere() -> None:
+def test_edge_swap_swaps_a_share_of_the_edges_the_same_everywhere() -> None:
     mag = block_mag(400)
     edges = {tuple(edge) for edge in mag.edge_index.t().tolist()}
-    task = small_retrieval_task(edge_noise="0.25")
+    task = small_retrieval_task(edge_swap="0.25")
     view, other = task.view(mag, 0), task.view(mag, 1)
 
     def graph(view: RetrievalView, name: str) -> set[tuple[int, ...]]:
@@ -301,8 +301,8 @@ def test_edge_noise_swaps_a_share_of_the_edges_the_same_everywhere() -> None:
 
 def test_fewer_training_pairs_are_a_part_of_the_others() -> None:
     mag = block_mag(400)
-    splits = [small_retrieval_task(train_pairs=share).ask(mag).split for share in (None, "0.5", "0.1")]
+    splits = [small_retrieval_task(train_share=share).ask(mag).split for share in (None, "0.5", "0.1")]
     sets = [set(split.train.tolist()) for split in splits]
     assert sets[0] > sets[1] > sets[2] and [len(part) for part in sets] == [240, 120, 24]
     assert all(np.array_equal(split.test, splits[0].test) for split in splits)
-    assert small_retrieval_task(train_pairs="0.1").view(mag, 0).train.shape == (2, 24)
+    assert small_retrieval_task(train_share="0.1").view(mag, 0).train.shape == (2, 24)

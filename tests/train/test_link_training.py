@@ -15,7 +15,7 @@ from magbench.nn.decoders import DECODERS
 from magbench.registry import Registry
 from magbench.regularizers import DAGR
 from magbench.regularizers.base import Context, Regularizer
-from magbench.tasks.views import LinkPredictionView
+from magbench.tasks.link_prediction.view import LinkPredictionView
 from magbench.train.compose import compose
 from magbench.train.link_prediction import LinkPredictionObjective, with_negatives
 from magbench.train.method import EncoderMethod

@@ -14,7 +14,7 @@ from small import short_training, small_mag, small_task
 from magbench.errors import MethodError
 from magbench.regularizers import DAGR, OptiMAG
 from magbench.regularizers.base import Context, Regularizer
-from magbench.tasks.views import NodeClassificationView
+from magbench.tasks.node_classification.view import NodeClassificationView
 from magbench.train.method import EncoderMethod
 from magbench.train.network import encode
 

@@ -17,7 +17,9 @@ from magbench.registry import Registry
 from magbench.regularizers import OptiMAG, PPRPairs
 from magbench.regularizers.base import Context
 from magbench.specs import Protocol, Sampling, Training
-from magbench.tasks.views import LinkPredictionView, NodeClassificationView, TaskView
+from magbench.tasks.link_prediction.view import LinkPredictionView
+from magbench.tasks.node_classification.view import NodeClassificationView
+from magbench.tasks.views import TaskView
 from magbench.train import loop
 from magbench.train.compose import compose
 from magbench.train.link_prediction import LinkPredictionObjective

@@ -21,7 +21,7 @@ from magbench.nn.contrastive import info_nce
 from magbench.registry import Registry
 from magbench.regularizers import DAGR, OptiMAG
 from magbench.regularizers.base import Context, Regularizer
-from magbench.tasks.views import RetrievalView
+from magbench.tasks.retrieval.view import RetrievalView
 from magbench.train import retrieval
 from magbench.train.compose import compose
 from magbench.train.method import EncoderMethod

@@ -1,0 +1,1 @@
+"""Link prediction: find the other end of held-out edges."""

@@ -1,0 +1,1 @@
+"""Node classification: name the class of held-out nodes."""
