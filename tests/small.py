@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from magbench.data.mag import MAG, simple_undirected
 from magbench.specs import TaskSpec, Training
+from magbench.tasks.base import AnyTask
+from magbench.tasks.link_prediction.rule import EdgeSplitSpec, OfficialEdgeSplitSpec
 from magbench.tasks.link_prediction.task import LinkPredictionTask
+from magbench.tasks.node_classification.rule import SplitSpec
 from magbench.tasks.node_classification.task import NodeClassification
 from magbench.tasks.retrieval.rows import pairs_among
+from magbench.tasks.retrieval.rule import PairSplitSpec
 from magbench.tasks.retrieval.task import RetrievalTask
 from magbench.tasks.retrieval.view import RetrievalView, Side
 
@@ -55,15 +60,16 @@ def small_task() -> NodeClassification:
             title="small",
             task_class="magbench.tasks.node_classification.task:NodeClassification",
             dataset="small",
+            split=SplitSpec(),
             metrics=("accuracy", "macro_f1"),
-            select="accuracy",
         )
     )
 
 
 def small_link_task(rule: str = "edges") -> LinkPredictionTask:
     """Link prediction on :func:`small_mag`, 30 negatives a test edge."""
-    split = {"rule": rule, "val_negatives": 10, **({"negatives": 30} if rule == "edges" else {})}
+    few = {"val_negatives": 10}
+    split = EdgeSplitSpec(negatives=30, **few) if rule == "edges" else OfficialEdgeSplitSpec(**few)
     return LinkPredictionTask(
         TaskSpec.parse(
             {
@@ -74,7 +80,6 @@ def small_link_task(rule: str = "edges") -> LinkPredictionTask:
                 "task_class": "magbench.tasks.link_prediction.task:LinkPredictionTask",
                 "dataset": "small",
                 "metrics": ("mrr", "hits@1", "hits@3", "hits@10"),
-                "select": "mrr",
                 "split": split,
             },
             "small",
@@ -82,8 +87,8 @@ def small_link_task(rule: str = "edges") -> LinkPredictionTask:
     )
 
 
-def small_retrieval_task(**split: object) -> RetrievalTask:
-    """Retrieval on :func:`small_mag`; ``split`` gives a pool, control or text."""
+def small_retrieval_task(**variant: str | None) -> RetrievalTask:
+    """Retrieval on :func:`small_mag`; ``variant`` gives a pool, control or text."""
     return RetrievalTask(
         TaskSpec.parse(
             {
@@ -94,12 +99,27 @@ def small_retrieval_task(**split: object) -> RetrievalTask:
                 "task_class": "magbench.tasks.retrieval.task:RetrievalTask",
                 "dataset": "small",
                 "metrics": ("recall@1", "recall@5", "recall@10", "mrr", "median_rank"),
-                "select": "mrr",
-                "split": {"rule": "pairs", **split},
+                "split": PairSplitSpec(),
+                "variant": {option: value for option, value in variant.items() if value is not None},
             },
             "small",
         )
     )
+
+
+def views(task: AnyTask, mag: MAG, seed: int) -> list[Any]:
+    """Every view that a cell of this seed fits a method to."""
+    return list(task.views(mag, seed, task.draw(mag, seed)))
+
+
+def stored(task: AnyTask, answers: Sequence[Any], mag: MAG, seed: int) -> Any:
+    """The prediction that the task stores of these answers."""
+    return task.stored(answers, mag, seed, task.draw(mag, seed))
+
+
+def digest(task: AnyTask, mag: MAG, seed: int) -> str:
+    """sha256 of what the task draws."""
+    return task.digest(task.draw(mag, seed))
 
 
 def short_training(max_epochs: int = 2) -> Training:

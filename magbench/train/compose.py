@@ -87,12 +87,13 @@ def compose(
     rules = registry.family(family)
     _check_kinds(string, entries)
     _check_family(string, entries, rules)
-    objective = objective_of(rules) if entries[0].spec.kind in TRAINED else None
+    objective = objective_of(rules)
     if protocol.training.sampling is not None and objective is not None and not objective.mini_batches:
         raise MethodError(
             f"{string}: {family} runs on the whole graph, and protocol {protocol.id} samples neighbours."
             " Use --protocol standard@1."
         )
+    objective = objective if entries[0].spec.kind in TRAINED else None
     pairs = list(zip(entries, string.parts, strict=True))
     options = [options_of(entry, protocol, rules, part.options).model_dump() for entry, part in pairs]
     canonical = MethodString(tuple(_canonical(part, values) for (_, part), values in zip(pairs, options, strict=True)))

@@ -58,7 +58,7 @@ def test_leak_probe(name: str, view: NodeClassificationView) -> None:
     generator = torch.Generator().manual_seed(7)
     noisy.y[view.test] = torch.randint(0, 4, (len(view.test),), generator=generator)
     assert not torch.equal(noisy.y, mag.y)
-    probed = task.view_of_split(noisy, 0, task.split(mag, 0))
+    probed = task.view_of_split(noisy, 0, task.draw(mag, 0))
     prediction = predict(name, view)
     task.check(prediction, view)
     assert prediction.scores.tobytes() == predict(name, probed).scores.tobytes()

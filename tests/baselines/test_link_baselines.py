@@ -14,7 +14,7 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
-from small import short_training, small_link_task, small_mag
+from small import short_training, small_link_task, small_mag, stored
 
 import magbench
 from magbench.data.mag import MAG, simple_undirected
@@ -73,7 +73,7 @@ def test_leak_probe(name: str, view: LinkPredictionView) -> None:
     mag = small_mag()
     noisy = noisy_mag(mag)
     assert not torch.equal(noisy.edge_index, mag.edge_index)
-    probed = TASK.view_of_draw(noisy, 0, TASK.drawn(mag))
+    probed = TASK.view_of_draw(noisy, 0, TASK.draw(mag, 0))
     prediction = predict(name, view)
     TASK.check(prediction, view)
     assert prediction.scores.tobytes() == predict(name, probed).scores.tobytes()
@@ -119,7 +119,7 @@ def test_graph_of_few_edges(name: str) -> None:
     view = TASK.view(mag, 0)
     prediction = predict(name, view)
     TASK.check(prediction, view)
-    TASK.kept(prediction, mag, 0)
+    stored(TASK, [prediction], mag, 0)
 
 
 def reference(name: str, view: LinkPredictionView) -> list[list[float]]:

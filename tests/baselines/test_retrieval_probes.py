@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from small import short_training, small_mag, small_retrieval_task
+from small import short_training, small_mag, small_retrieval_task, stored, views
 from torch import Tensor
 
 from magbench.errors import MethodError
@@ -165,9 +165,9 @@ def test_the_echo_of_more_steps_is_measured(view: RetrievalView) -> None:
 def test_every_method_takes_every_control(name: str, control: str) -> None:
     task = small_retrieval_task(control=control)
     answers = []
-    for part in task.passes(MAG, 0):
+    for part in views(task, MAG, 0):
         answers.append(fitted(build(name), part).predict(part))
-    assert task.score(task.kept_of_passes(answers, MAG, 0), MAG, 0)
+    assert task.score(stored(task, answers, MAG, 0))
 
 
 class Cheat(Method):
@@ -209,14 +209,14 @@ class ByNeighbours(Cheat):
 
 def test_a_method_that_goes_by_position_is_caught_and_gains_nothing(view: RetrievalView) -> None:
     assert not follows_rows(ByPosition(), view)
-    ranks = TASK.kept(ByPosition().predict(view), MAG, 0)
-    assert TASK.score(ranks, MAG, 0)[0].value < 0.15  # a permutation of 36 has one fixed point on average
+    ranks = stored(TASK, [ByPosition().predict(view)], MAG, 0)
+    assert TASK.score(ranks)[0].value < 0.15  # a permutation of 36 has one fixed point on average
 
 
 def test_a_method_that_reads_the_other_half_is_caught(view: RetrievalView) -> None:
     """It would win: its R@1 on the connected nodes is far above chance."""
     cheat = ByNeighbours()
-    scores = {(s.metric, s.split): s.value for s in TASK.score(TASK.kept(cheat.predict(view), MAG, 0), MAG, 0)}
+    scores = {(s.metric, s.split): s.value for s in TASK.score(stored(TASK, [cheat.predict(view)], MAG, 0))}
     assert scores["recall@1", "test/connected"] > 0.5
     assert not pure_holds(ByNeighbours, view)
     assert measure_echo(cheat.predict, view, hidden_pairs(view))["echo.exchanged_half"] > 0.3

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import torch
 from data import miniatures
-from small import small_link_task, small_mag, small_task
+from small import digest, small_link_task, small_mag, small_task, stored
 
 from magbench import paths
 from magbench.data.convert import convert
 from magbench.data.load import load_dataset
 from magbench.data.locate import local_sources
 from magbench.errors import DataError, MethodError, SpecError
-from magbench.predictions.ranks import RankPrediction
+from magbench.predictions.ranks import Ranks
 from magbench.registry import Registry
 from magbench.tasks.link_prediction.task import LinkPredictionTask
 from magbench.tasks.link_prediction.view import LinkAnswer, LinkPredictionView
@@ -70,12 +70,12 @@ def test_a_seed_changes_nothing(view: LinkPredictionView) -> None:
     for name in ("edge_index", "train", "val", "val_negatives"):
         assert torch.equal(getattr(view, name), getattr(other, name))
     assert torch.equal(view.test.candidates, other.test.candidates)
-    assert TASK.draw(MAG, 0) == TASK.draw(MAG, 7)
+    assert digest(TASK, MAG, 0) == digest(TASK, MAG, 7)
 
 
 def test_a_task_seed_changes_the_draw() -> None:
     moved = TASK.spec.model_copy(update={"split": TASK.spec.split.model_copy(update={"seed": 1})})
-    assert LinkPredictionTask(moved).draw(MAG, 0) != TASK.draw(MAG, 0)
+    assert digest(LinkPredictionTask(moved), MAG, 0) != digest(TASK, MAG, 0)
 
 
 def perfect(view: LinkPredictionView) -> LinkAnswer:
@@ -84,7 +84,7 @@ def perfect(view: LinkPredictionView) -> LinkAnswer:
 
 
 def scores(prediction: LinkAnswer) -> dict[str, float]:
-    return {score.metric: score.value for score in TASK.score(TASK.kept(prediction, MAG, 0), MAG, 0)}
+    return {score.metric: score.value for score in TASK.score(stored(TASK, [prediction], MAG, 0))}
 
 
 def test_the_order_of_the_queries_says_nothing_of_their_targets() -> None:
@@ -92,12 +92,12 @@ def test_the_order_of_the_queries_says_nothing_of_their_targets() -> None:
     registry = Registry.default()
     spec = registry.task("lp/emoji")
     task, mag = LinkPredictionTask(spec), load_dataset(registry.dataset(spec.dataset))
-    test, drawn = task.view(mag, 0).test, task.drawn(mag)
+    test, drawn = task.view(mag, 0).test, task.draw(mag, 0)
 
     def mrr_by_order(source: np.ndarray, candidates: np.ndarray) -> float:
         bound = np.minimum.accumulate(source[::-1])[::-1]
         guess = LinkAnswer(-np.abs(candidates - bound[:, None]).astype(np.float32))
-        return task.score(task.kept(guess, mag, 0), mag, 0)[0].value
+        return task.score(stored(task, [guess], mag, 0))[0].value
 
     assert mrr_by_order(test.source.numpy(), test.candidates.numpy()) < 0.02  # chance is .0075
     low = np.minimum(*drawn.split.test)
@@ -110,9 +110,9 @@ def test_scores_of_known_predictions(view: LinkPredictionView) -> None:
     constant = LinkAnswer(np.zeros(view.test.candidates.shape, dtype=np.float32))
     # all 31 tie: rank 1 + 0 + 30/2 = 16
     assert scores(constant) == {"mrr": 1 / 16, "hits@1": 0.0, "hits@3": 0.0, "hits@10": 0.0}
-    kept = TASK.kept(constant, MAG, 0)
+    kept = stored(TASK, [constant], MAG, 0)
     assert kept.above.tolist() == [0] * kept.rows and kept.equal.tolist() == [30] * kept.rows
-    assert isinstance(kept, RankPrediction) and kept.above.dtype == kept.equal.dtype == np.int32
+    assert isinstance(kept, Ranks) and kept.above.dtype == kept.equal.dtype == np.int32
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_nan_is_refused(view: LinkPredictionView) -> None:
     prediction = perfect(view)
     prediction.scores[3, 5] = np.nan
     with pytest.raises(MethodError, match="scores of query 3 hold NaN"):
-        TASK.kept(prediction, MAG, 0)
+        stored(TASK, [prediction], MAG, 0)
 
 
 def official_mag():
@@ -165,7 +165,7 @@ def test_official_edges_are_taken_as_they_are() -> None:
     assert pairs(*view.edge_index) == pairs(*split.train)
     assert view.edge_index.size(1) == 2 * split.train.shape[1]
     assert np.array_equal(task.parts(mag, 0).train, view.train.numpy()), "the conflict report counts what is seen"
-    assert task.draw(mag, 0) != TASK.draw(MAG, 0)
+    assert digest(task, mag, 0) != digest(TASK, MAG, 0)
 
 
 def test_a_data_set_without_official_edges() -> None:
@@ -208,4 +208,4 @@ def test_flickr8k1k_draws_what_is_locked(tmp_path: Path, monkeypatch: pytest.Mon
     locked = read_lock()["link_prediction/flickr8k1k@2"]
     mag, task = load_dataset(spec), registry.task("lp/flickr8k1k")
     assert [task.digest(), mag.fingerprint()] == [locked["spec"], locked["dataset"]]
-    assert [LinkPredictionTask(task).draw(mag, 0)] == locked["splits"]
+    assert [digest(LinkPredictionTask(task), mag, 0)] == locked["splits"]

@@ -29,10 +29,10 @@ def test_test_labels_are_absent(view: NodeClassificationView) -> None:
 
 def test_scores_of_known_predictions(view: NodeClassificationView) -> None:
     task, mag = small_task(), small_mag()
-    assert [score.value for score in task.score(perfect(view), mag, 0)] == [1.0, 1.0]
+    assert [score.value for score in task.score(perfect(view))] == [1.0, 1.0]
     nodes = view.test.numpy()
     constant = NodeAnswer(nodes, np.tile(np.float32([1, 0, 0, 0]), (len(nodes), 1)))
-    scores = {score.metric: score.value for score in task.score(constant, mag, 0)}
+    scores = {score.metric: score.value for score in task.score(constant)}
     # 10 of 40 right; F1 of class 0 is 2·.25·1/(.25+1) = .4, of the other three 0: mean .1.
     assert scores == {"accuracy": pytest.approx(0.25), "macro_f1": pytest.approx(0.1)}
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from small import small_mag, small_retrieval_task
+from magbench.results.predictions import read_prediction, write_prediction
+from small import small_mag, small_retrieval_task, stored
 
 from magbench.data.mag import MAG
 from magbench.errors import DataError, MethodError
 from magbench.metrics.ranking import reciprocal_ranks
-from magbench.predictions.ranks import PairRanks
-from magbench.results.predictions import read_prediction, write_prediction
+from magbench.predictions.ranks import Ranks
 from magbench.tasks.retrieval.view import RetrievalAnswer, RetrievalView
 from magbench.tasks.views import scored_of
 
@@ -88,13 +88,13 @@ def test_the_order_of_rows_edges_and_queries_says_nothing() -> None:
 def test_a_perfect_answer_and_a_constant_one() -> None:
     mag = labelled_mag()
     view = TASK.view(mag, 0)
-    ranks = TASK.kept(perfect(view), mag, 0)
-    scores = {(s.metric, s.split): s for s in TASK.score(ranks, mag, 0)}
+    ranks = stored(TASK, [perfect(view)], mag, 0)
+    scores = {(s.metric, s.split): s for s in TASK.score(ranks)}
     assert {s.value for s in scores.values()} == {1.0}
     pool = len(TASK.ask(mag).pool)
     assert {s.pool for s in scores.values()} == {pool} and scores["recall@1", "test"].n == 2 * pool
     alike = RetrievalAnswer({name: np.ones((len(side), 3), dtype=np.float32) for name, side in view.sides.items()})
-    scores = {(s.metric, s.split): s.value for s in TASK.score(TASK.kept(alike, mag, 0), mag, 0)}
+    scores = {(s.metric, s.split): s.value for s in TASK.score(stored(TASK, [alike], mag, 0))}
     assert scores["recall@1", "test"] == pytest.approx(1 / pool) and scores["median_rank", "test"] == (pool + 1) / 2
 
 
@@ -117,10 +117,10 @@ def test_counts_and_scores_against_plain_loops() -> None:
             above, equal = sum(s > own for s in scores.values()), sum(s == own for s in scores.values())
             expected[name].append(1 + above + equal / 2)
             found_in[name].append([np.mean([above + place <= k for place in range(1, equal + 2)]) for k in (5, 10)])
-    ranks = TASK.kept(answer, mag, 0)
+    ranks = stored(TASK, [answer], mag, 0)
     found = 1 + ranks.above + ranks.equal / 2
     assert found.tolist() == expected["text"] + expected["image"]
-    scores = {(s.metric, s.split): s.value for s in TASK.score(ranks, mag, 0)}
+    scores = {(s.metric, s.split): s.value for s in TASK.score(ranks)}
     first, second = np.array(expected["text"]), np.array(expected["image"])
     recalls = {name: np.array(values) for name, values in found_in.items()}
     assert scores["recall@5", "test/text->image"] == pytest.approx(recalls["text"][:, 0].mean())
@@ -138,10 +138,10 @@ def test_counts_and_scores_against_plain_loops() -> None:
 
 def test_ranks_are_stored_and_read_again(tmp_path) -> None:  # type: ignore[no-untyped-def]
     mag = labelled_mag()
-    ranks = TASK.kept(perfect(TASK.view(mag, 0)), mag, 0)
+    ranks = stored(TASK, [perfect(TASK.view(mag, 0))], mag, 0)
     write_prediction(ranks, tmp_path / "p.npz")
     again = read_prediction(tmp_path / "p.npz")
-    assert type(again) is PairRanks
+    assert type(again) is Ranks
     assert all(np.array_equal(getattr(again, name), getattr(ranks, name)) for name in ranks.STORED)
 
 

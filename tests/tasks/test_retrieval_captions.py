@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from small import small_mag, small_retrieval_task
+from small import small_mag, small_retrieval_task, stored, views
 
 from magbench.data.mag import MAG, Captions
 from magbench.data.store import read_store, write_store
@@ -68,11 +68,11 @@ def test_any_caption_counts_and_each_asks() -> None:
         own = node[candidates] == n
         best = scores[own].max()
         expected.append(1 + (scores[~own] > best).sum() + (scores[~own] == best).sum() / 2)
-    ranks = TASK.kept(answer, mag, 0)
+    ranks = stored(TASK, [answer], mag, 0)
     found = 1 + ranks.above + ranks.equal / 2
     assert found[ranks.side == 1].tolist() == expected
     assert np.array_equal(np.bincount(ranks.item[ranks.side == 0]), np.bincount(node)[ask.asked])
-    scores = {(s.metric, s.split): s for s in TASK.score(ranks, mag, 0)}
+    scores = {(s.metric, s.split): s for s in TASK.score(ranks)}
     assert scores["mrr", "test/image->text"].value == pytest.approx((1 / np.array(expected)).mean())
     pools = [scores["mrr", split].pool for split in ("test/text->image", "test/image->text", "test")]
     assert pools == [len(ask.pool), len(candidates), len(candidates)]
@@ -81,9 +81,8 @@ def test_any_caption_counts_and_each_asks() -> None:
 @pytest.mark.parametrize("control", ["node_disjoint", "random", "permuted"])
 def test_controls_go_with_captions(control: str) -> None:
     mag, task = captioned(), small_retrieval_task(text="captions", control=control)
-    views = list(task.passes(mag, 0))
-    answers = [RetrievalAnswer({name: side.x.numpy() for name, side in view.sides.items()}) for view in views]
-    found = task.score(task.kept_of_passes(answers, mag, 0), mag, 0)[0].value
+    answers = [RetrievalAnswer({name: side.x.numpy() for name, side in view.sides.items()}) for view in views(task, mag, 0)]
+    found = task.score(stored(task, answers, mag, 0))[0].value
     assert found == 1 if control == "node_disjoint" else found < 0.3
 
 

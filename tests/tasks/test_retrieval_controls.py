@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
-from small import small_retrieval_task
+from small import small_retrieval_task, stored, views
 
 from magbench.data.mag import MAG, simple_undirected
 from magbench.tasks.retrieval.passes import control_passes
@@ -99,13 +99,13 @@ def smoothed(view: RetrievalView, steps: int, coupled: bool = True) -> Retrieval
 
 
 def recall(task: RetrievalTask, mag: MAG, steps: int, seed: int = 0, coupled: bool = True) -> float:
-    answers = [smoothed(view, steps, coupled) for view in task.passes(mag, seed)]
-    return task.score(task.kept_of_passes(answers, mag, seed), mag, seed)[0].value
+    answers = [smoothed(view, steps, coupled) for view in views(task, mag, seed)]
+    return task.score(stored(task, answers, mag, seed))[0].value
 
 
 def test_node_disjoint_lets_nothing_back_and_the_two_sides_share_nothing() -> None:
     mag, task = block_mag(120), small_retrieval_task(control="node_disjoint")
-    (view,) = task.passes(mag, 0)
+    (view,) = views(task, mag, 0)
     text, image = what_reaches(view)
     assert text.keys() == image.keys()
     asked = nodes_of(view)[0][view.test["text"].numpy()].tolist()
@@ -126,7 +126,7 @@ def test_the_probe_of_walks_can_fail() -> None:
 def test_node_disjoint_gives_a_side_a_third_of_the_neighbours_and_a_third_of_trained_pairs_none() -> None:
     mag = block_mag(400)
     degree = mag.edge_index.size(1) / mag.num_nodes * 0.8  # a fifth of the nodes, those asked, never send
-    for view in small_retrieval_task(control="node_disjoint").passes(mag, 0):
+    for view in views(small_retrieval_task(control="node_disjoint"), mag, 0):
         for side, name in enumerate(SIDES):
             counts = np.bincount(view.sides[name].edge_index[1], minlength=len(view.sides[name]))
             means = [counts[rows].mean() for rows in (view.train[side], view.val[side], view.test[name])]
@@ -178,7 +178,7 @@ def test_random_features_are_at_chance_under_node_disjoint_context_for_a_map_tra
 
     def found(**split: str) -> float:
         task = small_retrieval_task(**split)
-        return task.score(task.kept(fitted(task.view(mag, 0)), mag, 0), mag, 0)[0].value
+        return task.score(stored(task, [fitted(task.view(mag, 0))], mag, 0))[0].value
 
     assert found(control="node_disjoint") < 0.02  # chance is 1/200; 400 queries
     assert found() > 0.4
@@ -218,7 +218,7 @@ def test_permuted_scores_another_nodes_items() -> None:
     mag, task = block_mag(400), small_retrieval_task(control="permuted")
     view = task.view(mag, 0)
     answer = RetrievalAnswer({name: side.x.numpy() for name, side in view.sides.items()})
-    found = task.score(task.kept(answer, mag, 0), mag, 0)[0].value
+    found = task.score(stored(task, [answer], mag, 0))[0].value
     ask = task.ask(mag)
     (part,) = control_passes("permuted", mag.edge_index.numpy(), 400, ask.split.train, ask.asked, (0, 3, 0))
     assert np.array_equal(np.sort(part.partner), part.asked)
@@ -232,7 +232,7 @@ def test_graphs_of_the_controls() -> None:
     def graphs(control: str) -> list[list[set[tuple[int, ...]]]]:
         """For each pass: the node pairs of the messages within text, within image, into text, into image."""
         found = []
-        for view in small_retrieval_task(control=control).passes(mag, 0):
+        for view in views(small_retrieval_task(control=control), mag, 0):
             node = dict(zip(SIDES, nodes_of(view), strict=True))
             inside = [{tuple(e) for e in node[m][view.sides[m].edge_index].T.tolist()} for m in SIDES]
             across = [
@@ -258,11 +258,11 @@ def test_raw_query_asks_each_side_in_the_pass_where_it_is_raw() -> None:
     """In pass 0 text asks: an answer that is right there and wrong in pass 1 has one perfect direction."""
     mag, task = block_mag(200), small_retrieval_task(control="raw_query")
     answers = []
-    for view, sign in zip(task.passes(mag, 0), (1, -1), strict=True):
+    for view, sign in zip(views(task, mag, 0), (1, -1), strict=True):
         own = {name: side.x.numpy() for name, side in view.sides.items()}
         answers.append(RetrievalAnswer({**own, "image": sign * own["image"]}))
-    ranks = task.kept_of_passes(answers, mag, 0)
-    scores = {s.split: s.value for s in task.score(ranks, mag, 0) if s.metric == "recall@1"}
+    ranks = stored(task, answers, mag, 0)
+    scores = {s.split: s.value for s in task.score(ranks) if s.metric == "recall@1"}
     assert scores["test/text->image"] == 1 and scores["test/image->text"] == 0 and scores["test"] == 0.5
 
 
@@ -273,7 +273,7 @@ def test_edges_among_trained_pairs_are_those_of_their_nodes() -> None:
     for control, share in ((None, 1), ("node_disjoint", 2 / 3)):
         task = small_retrieval_task(control=control)
         train = set(task.ask(mag).split.train.tolist())
-        for view in task.passes(mag, 0):
+        for view in views(task, mag, 0):
             node = nodes_of(view)[0][view.train[0]]
             found = {tuple(edge) for edge in node[view.train_edges].T.tolist()}
             kept = {a for edge in found for a in edge}

@@ -6,7 +6,7 @@ import pytest
 import torch
 from magbench.baselines.mlp import MLP
 from magbench.baselines.sage import SAGE
-from small import short_training, small_link_task, small_mag
+from small import short_training, small_link_task, small_mag, stored
 
 from magbench.data.mag import MAG, simple_undirected
 from magbench.metrics.ranking import mrr
@@ -129,7 +129,7 @@ def test_it_learns_and_selects_by_validation_mrr(ring: MAG, encoder, decoder: st
         wrong = torch.stack([head(source, embedded[column.long()]) for column in view.val_negatives.t()])
     ranks = 1 + (wrong > own).sum(0) + (wrong == own).sum(0) / 2
     assert (1 / ranks).double().mean().item() == pytest.approx(method.outcome.value, abs=1e-6)
-    kept = task.kept(method.predict(view), ring, 0)
+    kept = stored(task, [method.predict(view)], ring, 0)
     assert mrr(kept.above, kept.equal) > 0.3
 
 
