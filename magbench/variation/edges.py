@@ -7,6 +7,7 @@ what is given back need not be ascending, until :func:`both_directions`.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from magbench.data.edges import distinct
 from magbench.errors import DataError
@@ -85,11 +86,12 @@ def _by_trial(taken: Index, num_nodes: int, count: int, seed: Seeds) -> Index:
         tries *= 2
 
 
-def _among(keys: Index, ascending: Index) -> np.ndarray:
+def _among(keys: Index, ascending: Index) -> NDArray[np.bool_]:
     """Which keys are in ``ascending``."""
     if not len(ascending):
         return np.zeros(len(keys), dtype=bool)
-    return np.asarray(ascending[np.minimum(np.searchsorted(ascending, keys), len(ascending) - 1)] == keys)
+    found: NDArray[np.bool_] = ascending[np.minimum(np.searchsorted(ascending, keys), len(ascending) - 1)] == keys
+    return found
 
 
 def _new(keys: Index, ascending: Index) -> Index:
