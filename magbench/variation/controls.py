@@ -15,11 +15,11 @@ from collections.abc import Callable
 
 import torch
 
-from magbench.data.edges import undirected_edges
+from magbench.data.edges import both_directions, undirected_edges
 from magbench.data.mag import MAG
 from magbench.errors import UnknownNameError
 from magbench.graph.rewiring import rewired
-from magbench.variation.edges import both_directions, strangers
+from magbench.variation.edges import strangers
 from magbench.variation.features import noisy
 from magbench.variation.shares import Seeds
 

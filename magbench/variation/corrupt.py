@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from magbench.corruption import Corruption
-from magbench.data.edges import undirected_edges
+from magbench.data.edges import both_directions, undirected_edges
 from magbench.data.mag import MAG
 from magbench.errors import OptionError
 from magbench.graph.rewiring import rewired
 from magbench.graph.splits import Index
-from magbench.variation.edges import apart, both_directions, fewer, more
+from magbench.variation.edges import apart, fewer, more
 from magbench.variation.features import lost_modalities, noisy, without_modalities
 from magbench.variation.shares import Seeds, leading_nodes
 

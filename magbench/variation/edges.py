@@ -1,7 +1,7 @@
 """Other edges: fewer, more, none at some nodes, or the same ones at other nodes.
 
 Edges are int64 [2, E], each undirected edge once as u < v, ascending (:func:`magbench.data.edges.undirected_edges`);
-what is given back need not be ascending, until :func:`both_directions`.
+what is given back need not be ascending (:func:`magbench.data.edges.both_directions` mends that).
 """
 
 from __future__ import annotations
@@ -15,13 +15,6 @@ from magbench.graph.splits import Index, bounded, random_keys
 from magbench.variation.shares import Seeds, leading
 
 _FEW = 64
-
-
-def both_directions(edges: Index, num_nodes: int) -> Index:
-    """int64 [2, 2 E], each edge in both directions, ascending: the form of a MAG's ``edge_index``."""
-    low, high = edges
-    keys = np.sort(np.concatenate([low * num_nodes + high, high * num_nodes + low]))
-    return np.stack([keys // max(num_nodes, 1), keys % max(num_nodes, 1)])
 
 
 def fewer(edges: Index, rate: float, seed: Seeds) -> Index:
