@@ -6,6 +6,7 @@ file of which it reads one row group at a time; a pickled column carries the pat
 
 from __future__ import annotations
 
+import copy
 import io
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
@@ -28,6 +29,7 @@ class ImageColumn(Sequence["Image.Image | None"]):
         self._path: Path | None = None
         self._length = len(self._encoded)
         self._groups: _Groups | None = None
+        self._taken_away: frozenset[int] = frozenset()
 
     @classmethod
     def from_parquet(cls, path: Path, length: int) -> ImageColumn:
@@ -41,6 +43,8 @@ class ImageColumn(Sequence["Image.Image | None"]):
 
     def bytes(self, index: int) -> bytes | None:
         """The encoded picture of node `index` (0 … len−1), or None where it has none."""
+        if self._taken_away and range(self._length)[index] in self._taken_away:
+            return None
         if self._path is None:
             return self._encoded[index]
         if self._groups is None:
@@ -60,6 +64,12 @@ class ImageColumn(Sequence["Image.Image | None"]):
     def take(self, indices: Iterable[int]) -> ImageColumn:
         """The column of the pictures at `indices`, in that order."""
         return ImageColumn(self.bytes(int(i)) for i in indices)
+
+    def without(self, nodes: Iterable[int]) -> ImageColumn:
+        """A column in which these nodes (0 … len−1) have no picture; nothing is read or copied."""
+        column = copy.copy(self)
+        column._taken_away = self._taken_away.union(map(int, nodes))
+        return column
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_groups": None}

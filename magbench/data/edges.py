@@ -24,3 +24,10 @@ def undirected_edges(edge_index: Index, num_nodes: int) -> Index:
     low, high = edge_index.min(axis=0), edge_index.max(axis=0)
     keys = distinct((low * num_nodes + high)[low != high])
     return np.stack([keys // max(num_nodes, 1), keys % max(num_nodes, 1)])
+
+
+def both_directions(edges: Index, num_nodes: int) -> Index:
+    """The ``edge_index`` of a MAG, int64 [2, 2 E], ascending, from its edges (int64 [2, E], each once)."""
+    low, high = edges
+    keys = np.sort(np.concatenate([low * num_nodes + high, high * num_nodes + low]))
+    return np.stack([keys // max(num_nodes, 1), keys % max(num_nodes, 1)])

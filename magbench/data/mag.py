@@ -11,6 +11,7 @@ Every PyG transform and loader works on it. :meth:`MAG.validate` raises on any b
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -188,6 +189,16 @@ class MAG(Data):  # type: ignore[misc]  # PyG ships no types, so Data is Any to 
         if self.captions is not None:
             yield "x_captions", self.captions.x, "<f4"
             yield "caption_node", self.captions.node, "<i8"
+
+    def replaced(self, **attributes: Any) -> MAG:
+        """A copy with other values for some attributes, None for none at all; it shares the rest with this one."""
+        mag = copy.copy(self)
+        for key, value in attributes.items():
+            if value is None:
+                mag._store.pop(key, None)
+            else:
+                mag[key] = value
+        return mag
 
     def subgraph(self, subset: Tensor) -> MAG:
         """The induced subgraph on `subset` (int64 [n] or bool [N]); texts and pictures follow their nodes."""

@@ -23,6 +23,7 @@ from torch_geometric.data import Data
 
 from magbench.checks import number
 from magbench.errors import DataError
+from magbench.graph.adjacency import Adjacency
 from magbench.graph.neighbors import NeighborSampler, Subgraph
 from magbench.graph.splits import bounded, random_keys
 
@@ -142,7 +143,7 @@ class LinkBatches(Batches):
     ``degree``, where a missing edge would tell that it is asked for.
 
     Args:
-        edges: int64 ``[2, M]``, edges of the graph, which holds both directions of each; each once.
+        edges: int64 ``[2, M]``, each once; those that the graph has, it has in both directions.
         negatives: k.
 
     Raises:
@@ -164,6 +165,7 @@ class LinkBatches(Batches):
         if edges.dim() != 2 or edges.size(0) != 2:
             raise DataError(f"edges: found {list(edges.shape)}, expected int64 [2, M].")
         self.edges, self.negatives = edges.numpy(), negatives
+        self._in_graph = _edges_of(sampler.graph, self.edges)
 
     @property
     def num_items(self) -> int:
@@ -175,7 +177,8 @@ class LinkBatches(Batches):
         seeds, place = np.unique(pairs, return_inverse=True)
         data = self._data(self.sampler.sample(seeds, key, exclude=positive), len(seeds))
         data.edge_label_index = torch.from_numpy(place.reshape(pairs.shape).astype(np.int64))
-        data.degree -= torch.bincount(data.edge_label_index[:, : len(items)].flatten(), minlength=data.num_nodes)
+        left_out = data.edge_label_index[:, : len(items)][:, self._in_graph[items]]
+        data.degree -= torch.bincount(left_out.flatten(), minlength=data.num_nodes)
         data.edge_label = (torch.arange(pairs.shape[1]) < len(items)).float()
         return data
 
@@ -185,3 +188,10 @@ class LinkBatches(Batches):
         source = np.where(bounded(swap, 2) == 1, ends[1], ends[0])
         other = bounded(keys, self.sampler.graph.num_nodes - 1)
         return np.stack([source, other + (other >= source)])
+
+
+def _edges_of(graph: Adjacency, edges: np.ndarray) -> Tensor:
+    """bool ``[M]``: which of ``edges``, int64 ``[2, M]``, are edges of the graph."""
+    n = graph.num_nodes
+    keys = np.repeat(np.arange(n), graph.degree) * n + graph.indices
+    return torch.from_numpy(np.isin(edges[1] * n + edges[0], keys))

@@ -6,15 +6,18 @@ that is there already is left out, so every degree stays.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from magbench.data.edges import undirected_edges
+from magbench.data.edges import both_directions, undirected_edges
 from magbench.graph.splits import Index, bounded, random_keys
 
 SWAPS_PER_EDGE = 10
-Edge = tuple[int, int]
+_AT_ONCE = 1 << 20
+Tries = tuple[Index, NDArray[np.bool_]]
+"""Places of two edges, int64 [T, 2], and whether the second is turned round, bool [T]."""
 
 
 def rewired(edge_index: Index, num_nodes: int, seed: int | Sequence[int], share: float = 1.0) -> Index:
@@ -32,26 +35,25 @@ def rewired(edge_index: Index, num_nodes: int, seed: int | Sequence[int], share:
     edges = undirected_edges(edge_index, num_nodes)
     if share < 1:
         edges = edges[:, np.argsort(random_keys(edges.shape[1], [*np.atleast_1d(seed).tolist(), 1]), kind="stable")]
-    count = round(share * edges.shape[1])
+    ends = np.ascontiguousarray(edges.T)
+    swap(ends, num_nodes, _tries(round(share * len(ends)), seed))
+    return both_directions(ends.T, num_nodes)
+
+
+def _tries(count: int, seed: int | Sequence[int]) -> Iterator[Tries]:
+    """Tries among the first ``count`` edges, some at a time: the places of all are drawn first, then the turns."""
     tries = SWAPS_PER_EDGE * count if count > 1 else 0
-    keys = random_keys(3 * tries, seed)
-    picks = bounded(keys[: 2 * tries], max(count, 1)).reshape(-1, 2)
-    turns = (keys[2 * tries :] >> np.uint64(63)).astype(np.int64)
-    ends = [(int(a), int(b)) for a, b in edges.T]
-    swap(ends, picks.tolist(), turns.tolist())
-    low, high = np.array(ends, dtype=np.int64).reshape(-1, 2).T
-    both = np.concatenate([np.stack([low, high]), np.stack([high, low])], axis=1)
-    return both[:, np.lexsort((both[1], both[0]))]
+    for first in range(0, tries, _AT_ONCE):
+        size = min(_AT_ONCE, tries - first)
+        picks = bounded(random_keys(2 * size, seed, 2 * first), count).reshape(-1, 2)
+        yield picks, random_keys(size, seed, 2 * tries + first) >> np.uint64(63) == 1
 
 
-def swap(ends: list[Edge], picks: Iterable[Sequence[int]], turns: Iterable[int]) -> None:
-    """Swap in place: the edges at both picks, the second turned round where ``turns`` says so; ``ends`` has a < b."""
-    present = set(ends)
-    for (i, j), turn in zip(picks, turns, strict=True):
-        (a, b), (c, d) = ends[i], ends[j][::-1] if turn else ends[j]
-        one, two = (min(a, d), max(a, d)), (min(c, b), max(c, b))
-        if a == d or c == b or one == two or one in present or two in present:
-            continue
-        present -= {ends[i], ends[j]}
-        present |= {one, two}
-        ends[i], ends[j] = one, two
+def swap(ends: Index, num_nodes: int, tries: Iterable[Tries]) -> None:
+    """Try the swaps, one after the other, on ``ends`` in place: int64 [E, 2], contiguous, each edge once with a < b."""
+    from magbench.graph.swap_kernels import enter, swap_ends
+
+    table = np.full(1 << max(2 * len(ends) - 1, 1).bit_length(), -1, dtype=np.int64)
+    enter(ends, num_nodes, table)
+    for picks, turns in tries:
+        swap_ends(ends, picks, turns, num_nodes, table)

@@ -60,11 +60,9 @@ def rewire(edge_index: Tensor, num_nodes: int, *, seed: int, swaps_per_edge: int
     Returns:
         int64 ``[2, E]``, both directions, on the device of ``edge_index``.
     """
-    source, target = edge_index.cpu().numpy()
-    ends = [(int(a), int(b)) for a, b in zip(source, target, strict=True) if a < b]
+    ends = edge_index[:, edge_index[0] < edge_index[1]].t().cpu().numpy().copy(order="C")
     rng = np.random.default_rng(seed)
     tries = swaps_per_edge * len(ends) if len(ends) > 1 else 0
-    picks = rng.integers(max(len(ends), 1), size=(tries, 2)).tolist()
-    turns = rng.integers(2, size=tries).tolist()
-    swap(ends, picks, turns)
-    return simple_undirected(torch.tensor(ends, dtype=torch.int64).reshape(-1, 2).t(), num_nodes).to(edge_index.device)
+    picks = rng.integers(max(len(ends), 1), size=(tries, 2))
+    swap(ends, num_nodes, [(picks, rng.integers(2, size=tries) == 1)])
+    return simple_undirected(torch.from_numpy(ends).t(), num_nodes).to(edge_index.device)

@@ -2,6 +2,8 @@
 
 At each step a random share of the training edges are *targets*: they are taken out of the graph in both directions, the
 encoder passes messages along the rest, and the decoder has to tell the targets from as many pairs with a random end.
+The graph, what messages run along, is that of the training edges; under a control or a corruption it may lack some of
+them and have others, and the targets stay what they are.
 Validation is the mean reciprocal rank of each validation edge among its fixed negatives.
 """
 
@@ -53,9 +55,11 @@ class LinkPredictionObjective(EncoderObjective[LinkPredictionView]):
         return DECODERS[self.options.decoder](encoder.hidden)
 
     def batches(self, view: LinkPredictionView, generator: torch.Generator) -> Iterator[Batch]:
-        edges = view.train[:, torch.randperm(view.train.size(1), generator=generator)]
+        order = torch.randperm(view.train.size(1), generator=generator)
+        edges = view.train[:, order]
         count = max(1, round(self.options.target_share * edges.size(1)))
-        rest = edges[:, count:]
+        carried, others = _carried(view)
+        rest = torch.cat([edges[:, count:][:, carried[order[count:]]], others], dim=1)
         pairs, labels = with_negatives(edges[:, :count], view.num_nodes, generator)
         yield Batch(
             node_ids=torch.arange(view.num_nodes),
@@ -94,6 +98,15 @@ class LinkPredictionObjective(EncoderObjective[LinkPredictionView]):
         device, test = encoded.h.device, view.test
         scores = decoder.rank_scores(decoder.embed(encoded.h), test.source.to(device), test.candidates.to(device))
         return LinkAnswer(scores.float().cpu().numpy())
+
+
+def _carried(view: LinkPredictionView) -> tuple[Tensor, Tensor]:
+    """Which training edges the graph has, bool [E], and its other edges, each once, int64 [2, O]."""
+    once = view.edge_index[:, view.edge_index[0] < view.edge_index[1]]
+    if torch.equal(once, view.train):
+        return torch.ones(view.train.size(1), dtype=torch.bool), once[:, :0]
+    trained, graph = (edges[0] * view.num_nodes + edges[1] for edges in (view.train, once))
+    return torch.isin(trained, graph), once[:, ~torch.isin(graph, trained)]
 
 
 def with_negatives(edges: Tensor, num_nodes: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ import torch
 from small import small_mag
 from torch_geometric.data import Data
 
-from magbench.data.mag import MAG
+from magbench.data.mag import MAG, simple_undirected
 from magbench.errors import DataError, OptionError
 from magbench.graph.adjacency import Adjacency
 from magbench.graph.batches import Batches, Features, LinkBatches, NodeBatches
@@ -114,6 +114,22 @@ def test_no_batch_holds_its_own_edges(mag: MAG, fanout: int) -> None:
             assert torch.equal(found, batch.degree[: batch.batch_size])
         met += len(drawn)
     assert met > 1000
+
+
+def test_edges_that_the_graph_lacks_are_asked_for_and_not_left_out(mag: MAG) -> None:
+    """The graph has every other edge of those asked for, and all edges of a circle."""
+    circle = torch.stack([torch.arange(200), torch.arange(1, 201) % 200])
+    graph = simple_undirected(torch.cat([undirected(mag)[:, ::2], circle], dim=1), 200)
+    features, whole = Features(mag.x_dict, mag.has_dict), NeighborSampler(Adjacency.of(graph, 200), [ALL])
+    has, met = set(map(tuple, graph.t().tolist())), 0
+    for batch in LinkBatches(whole, features, undirected(mag), batch_size=64, seed=0).epoch(0):
+        asked = set(map(tuple, batch.n_id[batch.edge_label_index[:, batch.edge_label == 1]].t().tolist()))
+        assert not set(map(tuple, batch.n_id[batch.edge_index].t().tolist())) & asked
+        seeds = batch.n_id[: batch.batch_size].tolist()
+        left = has - asked - {(v, u) for u, v in asked}
+        assert batch.degree[: batch.batch_size].tolist() == [sum(v == node for _, v in left) for node in seeds]
+        met += len(asked)
+    assert met == undirected(mag).size(1)
 
 
 def test_mapped_features_are_read_by_row(mag: MAG, tmp_path) -> None:

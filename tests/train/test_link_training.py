@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from magbench.baselines.mlp import MLP
@@ -20,6 +22,7 @@ from magbench.train.compose import compose
 from magbench.train.link_prediction import LinkPredictionObjective, with_negatives
 from magbench.train.method import EncoderMethod
 from magbench.train.network import encode
+from magbench.variation.controls import CONTROLS, controlled
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +68,33 @@ def test_targets_and_their_reverses_are_not_in_the_messages(view: LinkPrediction
         assert len(targets) == round(0.3 * view.train.size(1)) and targets <= pairs(view.train)
         seen.append(frozenset(targets))
     assert len(set(seen)) == 12
+
+
+def test_plain_messages_are_the_training_edges_in_the_order_of_the_draw(view: LinkPredictionView) -> None:
+    """Sums run along them in this order, so every score depends on it, but not on the order of the view's edges."""
+    order = torch.randperm(view.train.size(1), generator=torch.Generator().manual_seed(3))
+    rest = view.train[:, order][:, round(0.2 * view.train.size(1)) :]
+    shuffled = replace(view, edge_index=view.edge_index[:, torch.randperm(view.edge_index.size(1))])
+    for same in (view, shuffled):
+        (batch,) = LinkPredictionObjective().batches(same, torch.Generator().manual_seed(3))
+        assert torch.equal(batch.edge_index, torch.cat([rest, rest.flip(0)], dim=1))
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_a_control_changes_the_messages_and_no_target(view: LinkPredictionView, control: str) -> None:
+    mag = small_mag().replaced(edge_index=view.edge_index)
+    other = replace(view, edge_index=controlled(mag, control, (0,)).edge_index)
+    for seed in range(3):
+        (plain,), (batch,) = (
+            LinkPredictionObjective().batches(seen, torch.Generator().manual_seed(seed)) for seen in (view, other)
+        )
+        assert torch.equal(batch.targets, plain.targets) and torch.equal(batch.labels, plain.labels)
+        positives = pairs(batch.targets[:, batch.labels == 1])
+        reverse = {(v, u) for u, v in positives}
+        assert pairs(batch.edge_index) == pairs(other.edge_index) - positives - reverse
+        assert len(pairs(batch.edge_index)) == batch.edge_index.size(1) and batch.graph is other.edge_index
+    scores = [fitted(seen).predict(seen).scores.tobytes() for seen in (view, other)]
+    assert (scores[0] == scores[1]) == (control == "random")  # its edges are the task's
 
 
 def test_dropout_is_the_familys_unless_given() -> None:
