@@ -129,7 +129,7 @@ class Registry:
         if not options.endswith("]"):
             raise OptionError(f"Task {name!r}: the bracket is not closed; write {spec.id}[option=value].")
         chosen = parse_options(options[:-1], spec.id)
-        return make_variant(spec, chosen, self.family(spec.family).variants, self.dataset(spec.dataset))
+        return make_variant(spec, chosen, self.family(spec.family), self.dataset(spec.dataset))
 
     def find_task(self, name: str) -> TaskSpec | None:
         """As :meth:`task`; ``None`` where nothing is called so."""

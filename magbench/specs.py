@@ -30,10 +30,12 @@ from pydantic import (
     SerializeAsAny,
     SerializerFunctionWrapHandler,
     ValidationError,
+    field_validator,
     model_serializer,
     model_validator,
 )
 
+from magbench.corruption import KINDS
 from magbench.errors import SpecError, UnknownNameError
 
 Target = Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
@@ -230,6 +232,16 @@ class FamilySpec(Spec):
     metrics: tuple[str, ...] = Field(min_length=1)
     split: dict[str, Any]
     variants: dict[str, VariantOption] = {}
+    corruptions: tuple[str, ...] = ()
+    """Kinds of :mod:`magbench.corruption` that may stand in brackets, at any rate."""
+
+    @field_validator("corruptions")
+    @classmethod
+    def _known(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        for kind in kinds:
+            if kind not in KINDS:
+                raise ValueError(f"no corruption is called {kind!r}; there are {', '.join(KINDS)}")
+        return kinds
 
     def parse_split(self, values: Mapping[str, Any], origin: str) -> SplitRule:
         """The split of a task from its table; one that names no rule has that of the family.

@@ -1,18 +1,23 @@
 """Variants of a task: the same question under one or more options, written in brackets: ``ret/emoji[pool=all]``.
 
-A family's ``[variants]`` table lists its options and the values of each. A variant is a
+A family's ``[variants]`` table lists its options and the values of each; ``corruptions`` names those kinds of
+:mod:`magbench.corruption` that may stand there at any rate. A variant is a
 :class:`~magbench.specs.TaskSpec` of its own, with its own name, digest and results. Its name gives the options in the
-order of the table and leaves out defaults, so that equal variants have equal names.
+order of these tables and leaves out defaults, so that equal variants have equal names.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from magbench.corruption import KINDS, Corruption
 from magbench.errors import OptionError, UnknownNameError
-from magbench.specs import DatasetSpec, TaskSpec, VariantOption
+from magbench.specs import DatasetSpec, FamilySpec, TaskSpec, VariantOption
 
-Table = Mapping[str, VariantOption]
+AT = "at"
+"""Option that says when a corruption acts: ``at=test`` once a method is fitted, else from the start."""
+AT_TEST = ("features", "graph")
+"""What can be corrupted at test alone."""
 CONTROLS = (
     "no_graph",
     "random",
@@ -82,25 +87,25 @@ def is_variant(task: str, of: str) -> bool:
     return base == other and {*filter(None, wanted.split(","))} <= {*own.split(",")}
 
 
-def make_variant(task: TaskSpec, options: Mapping[str, str], table: Table, dataset: DatasetSpec) -> TaskSpec:
+def make_variant(task: TaskSpec, options: Mapping[str, str], family: FamilySpec, dataset: DatasetSpec) -> TaskSpec:
     """The variant of ``task`` with these options; the task itself, where they change nothing.
 
     Args:
-        task: a task of the family that ``table`` belongs to.
+        task: a task of ``family``.
         options: option → value.
-        table: the options there are.
+        family: has the options there are.
         dataset: the task's data set.
 
     Raises:
         UnknownNameError: the family has no such option, or the option no such value.
+        OptionError: a rate that a corruption does not allow, or ``at=test`` of nothing that is corrupted.
         DataError: the data set cannot be asked so.
     """
-    for option, value in options.items():
-        if option not in table:
-            raise UnknownNameError(f"option of task {task.id}", option, table)
-        if value not in table[option].values:
-            raise UnknownNameError(f"value of {option} in task {task.id}", value, table[option].values)
-    variant = {key: options[key] for key in table if key in options and options[key] != table[key].default}
+    chosen = {option: _value(task, option, value, family) for option, value in options.items()}
+    order = [*family.variants, *family.corruptions, AT]
+    variant = {option: chosen[option] for option in order if chosen.get(option) is not None}
+    if AT in variant and not set(variant) & {kind for kind in family.corruptions if KINDS[kind].acts_on in AT_TEST}:
+        raise OptionError(f"Task {task.id}: at=test says when features or graph are corrupted; give a corruption, too.")
     if not variant:
         return task
     written = ",".join(f"{key}={value}" for key, value in variant.items())
@@ -108,3 +113,21 @@ def make_variant(task: TaskSpec, options: Mapping[str, str], table: Table, datas
     return task.model_copy(
         update={"name": f"{task.name}[{written}]", "title": f"{task.title}; {written}", "variant": variant}
     )
+
+
+def corruptions_of(variant: Mapping[str, str]) -> list[Corruption]:
+    """The corruptions of a variant, in its order."""
+    return [Corruption(kind, float(rate)) for kind, rate in variant.items() if kind in KINDS]
+
+
+def _value(task: TaskSpec, option: str, value: str, family: FamilySpec) -> str | None:
+    """The value of an option as names write it; None for one that changes nothing."""
+    if option in family.corruptions:
+        corruption = Corruption.parse(f"{option}={value}")
+        return None if corruption.neutral else corruption.text
+    known = {**family.variants, **({AT: VariantOption(values=("test",))} if family.corruptions else {})}
+    if option not in known:
+        raise UnknownNameError(f"option of task {task.id}", option, [*known, *family.corruptions])
+    if value not in known[option].values:
+        raise UnknownNameError(f"value of {option} in task {task.id}", value, known[option].values)
+    return None if value == known[option].default else value

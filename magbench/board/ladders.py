@@ -15,7 +15,7 @@ from magbench.board.controls import Controls, Curve, curves
 from magbench.stats.controls import PLAIN, split_control
 from magbench.variants import split_option
 
-RUNGS = {"train_share": (1.0, "share of the training pairs"), "edge_swap": (0.0, "share of edges swapped")}
+RUNGS = {"pair_share": (1.0, "share of the training pairs"), "edge_swap": (0.0, "share of edges swapped")}
 """Option → where the task without it stands, and what the axis is called."""
 
 

@@ -13,10 +13,16 @@ from typing import Any, Generic, Literal, TypeVar
 
 from magbench.data.mag import MAG
 from magbench.data.parts import Parts
+from magbench.graph.splits import Index
 from magbench.metrics.scores import Score, score_prediction
 from magbench.predictions.base import Prediction
 from magbench.specs import TaskSpec, load
+from magbench.variants import AT, AT_TEST, corruptions_of
+from magbench.variation.controls import CONTROLS, controlled
+from magbench.variation.corrupt import corrupt
 
+CONTROL, CORRUPTION = 3, 4
+"""Streams of draws, apart from a split's."""
 DrawnT = TypeVar("DrawnT")
 ViewT = TypeVar("ViewT")
 AnswerT = TypeVar("AnswerT")
@@ -61,8 +67,11 @@ class Task(ABC, Generic[DrawnT, ViewT, AnswerT]):
         """
 
     @abstractmethod
-    def views(self, mag: MAG, seed: int, drawn: DrawnT) -> Iterator[ViewT]:
-        """The views that a cell fits a fresh method to, one after the other; more than one in some controls."""
+    def views(self, mag: MAG, seed: int, drawn: DrawnT, *, asked: bool = False) -> Iterator[ViewT]:
+        """The views that a cell fits a fresh method to, one after the other; more than one in some controls.
+
+        With ``asked`` those in which the fitted methods are asked: others where the variant has ``at=test``.
+        """
 
     @abstractmethod
     def check(self, answer: AnswerT, view: ViewT) -> None:
@@ -75,6 +84,28 @@ class Task(ABC, Generic[DrawnT, ViewT, AnswerT]):
     @abstractmethod
     def same(self, first: AnswerT, second: AnswerT) -> bool:
         """Whether two answers are equal to the last bit."""
+
+    def varied(
+        self, mag: MAG, seed: int, *, asked: bool, nodes: Index | None = None, known: Index | None = None
+    ) -> MAG:
+        """``mag`` under the features' and the graph's corruptions of the variant, and under its control.
+
+        Args:
+            mag: what may be seen of the data set.
+            seed: of what is drawn.
+            asked: whether the view is one in which a fitted method is asked.
+            nodes: int64 [T], those that are asked.
+            known: int64 [2, K], edges that ``edge_add`` may not add though ``mag`` lacks them.
+        """
+        first, variant = getattr(self.rule, "seed", 0), self.spec.variant
+        if (control := variant.get("control")) in CONTROLS:
+            mag = controlled(mag, str(control), (first, CONTROL, seed))
+        if AT in variant and not asked:
+            return mag
+        for corruption in corruptions_of(variant):
+            if corruption.acts_on in AT_TEST:
+                mag = corrupt(mag, corruption, (first, CORRUPTION, seed), asked=nodes, known=known)
+        return mag
 
     def hide(self, mag: MAG, seed: int, drawn: DrawnT) -> MAG:
         """The data set with noise in place of what a method must not see of it; by default all of it may be seen."""

@@ -19,10 +19,10 @@ def cell(written: str, method: str, level: float, towers: str = "pure") -> Repor
 
 CELLS = [
     cell("", "gcn", 0.5), cell("", "ridge", 0.3),
-    cell("[train_share=0.1]", "gcn", 0.2), cell("[train_share=0.5]", "gcn", 0.4),
-    cell("[train_share=0.5]", "ridge", 0.2),
-    cell("[control=random]", "gcn", 0.45), cell("[control=random,train_share=0.1]", "gcn", 0.1),
-    cell("[pool=all,train_share=0.1]", "gcn", 0.9), cell("[control=no_graph,train_share=0.1]", "gcn", 0.9),
+    cell("[pair_share=0.1]", "gcn", 0.2), cell("[pair_share=0.5]", "gcn", 0.4),
+    cell("[pair_share=0.5]", "ridge", 0.2),
+    cell("[control=random]", "gcn", 0.45), cell("[control=random,pair_share=0.1]", "gcn", 0.1),
+    cell("[pool=all,pair_share=0.1]", "gcn", 0.9), cell("[control=no_graph,pair_share=0.1]", "gcn", 0.9),
 ]  # fmt: skip
 
 

@@ -301,8 +301,8 @@ def test_edge_swap_swaps_a_share_of_the_edges_the_same_everywhere() -> None:
 
 def test_fewer_training_pairs_are_a_part_of_the_others() -> None:
     mag = block_mag(400)
-    splits = [small_retrieval_task(train_share=share).ask(mag).split for share in (None, "0.5", "0.1")]
+    splits = [small_retrieval_task(pair_share=share).ask(mag).split for share in (None, "0.5", "0.1")]
     sets = [set(split.train.tolist()) for split in splits]
     assert sets[0] > sets[1] > sets[2] and [len(part) for part in sets] == [240, 120, 24]
     assert all(np.array_equal(split.test, splits[0].test) for split in splits)
-    assert small_retrieval_task(train_share="0.1").view(mag, 0).train.shape == (2, 24)
+    assert small_retrieval_task(pair_share="0.1").view(mag, 0).train.shape == (2, 24)

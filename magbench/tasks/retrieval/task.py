@@ -79,7 +79,7 @@ class RetrievalTask(Task[Draw, RetrievalView, RetrievalAnswer]):
             )
         test, val, train = np.split(order, [num_test, num_test + num_val])
         pool_option = self.spec.variant.get("pool")
-        train = train[: max(1, round(float(self.spec.variant.get("train_share", 1)) * len(train)))]
+        train = train[: max(1, round(float(self.spec.variant.get("pair_share", 1)) * len(train)))]
         refuse_small_pool(self.spec.variant, self.spec.id, num_test)
         asked = np.sort(test[:SMALL_POOL] if pool_option == "1k" else test)
         pool = np.sort(both) if pool_option == "all" else asked
