@@ -278,6 +278,9 @@ class TaskSpec(Spec):
     ranked: bool = True
     variant: dict[str, str] = {}
 
+    def __hash__(self) -> int:
+        return hash(self.versioned_id)
+
     def digest(self) -> str:
         """sha256 of the canonical JSON of what is asked."""
         asked = self.model_dump(mode="json", include={"family", "dataset", "label", "split", "variant"})

@@ -27,6 +27,7 @@ CONTROLS = (
     "raw_query",
     "rewired",
     "permuted",
+    "shuffled",
 )
 """What a control of retrieval changes (``docs/retrieval.md``)."""
 TAKES_APART = ("random", "no_graph", "node_disjoint", "random_node_disjoint")
@@ -103,7 +104,7 @@ def make_variant(task: TaskSpec, options: Mapping[str, str], family: FamilySpec,
     """
     chosen = {option: _value(task, option, value, family) for option, value in options.items()}
     order = [*family.variants, *family.corruptions, AT]
-    variant = {option: chosen[option] for option in order if chosen.get(option) is not None}
+    variant = {option: value for option in order if (value := chosen.get(option)) is not None}
     if AT in variant and not set(variant) & {kind for kind in family.corruptions if KINDS[kind].acts_on in AT_TEST}:
         raise OptionError(f"Task {task.id}: at=test says when features or graph are corrupted; give a corruption, too.")
     if not variant:

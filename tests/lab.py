@@ -10,7 +10,6 @@ import contextlib
 import io
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -25,14 +24,6 @@ import pytest
 from magbench import paths
 from magbench.cli.app import main
 
-# Every Python process of a test reads its tasks from the laboratory: the server, the cells, a cluster's workers.
-SITE = """
-import os
-from pathlib import Path
-from magbench import paths
-shipped = paths.content
-paths.content = lambda kind: Path(os.environ["MAGBENCH_TEST_TASKS"]) if kind == "tasks" else shipped(kind)
-"""
 TOY = """
 name = "toy"
 version = 1
@@ -102,19 +93,24 @@ class Outcome:
 
 
 class Lab:
-    """The folders and the environment of the tests' processes."""
+    """The folders and the environment of the tests' processes.
+
+    Attributes:
+        root: everything lies below it.
+        tasks: the laboratory's own tasks, beside those that ship: a folder as magbench's, for ``$MAGBENCH_CONTENT``.
+        home: ``$MAGBENCH_HOME``.
+    """
 
     def __init__(self, root: Path) -> None:
-        self.root, self.tasks, self.home = root, root / "tasks", root / "home"
-        shutil.copytree(paths.content("tasks"), self.tasks)
-        (root / "site").mkdir()
-        (root / "site" / "sitecustomize.py").write_text(SITE)
+        self.root, self.tasks, self.home = root, root / "content" / "tasks", root / "home"
+        for kind in ("datasets", "protocols", "suites", "node_classification", "link_prediction", "retrieval"):
+            (self.tasks / kind).mkdir(parents=True)
         (self.tasks / "protocols" / "short.toml").write_text(PROTOCOL)
         self.add_dataset("toy", TOY)
         self.variables = {
-            "MAGBENCH_TEST_TASKS": str(self.tasks),
+            "MAGBENCH_CONTENT": str(self.tasks.parent),
             "MAGBENCH_HOME": str(self.home),
-            "PYTHONPATH": os.pathsep.join([str(root / "site"), str(paths.PACKAGE.parent)]),
+            "PYTHONPATH": str(paths.PACKAGE.parent),
             "OMP_NUM_THREADS": "1",
         }
 
@@ -130,8 +126,6 @@ class Lab:
             for name, value in self.variables.items():
                 patch.setenv(name, value)
             patch.delenv("CI", raising=False)
-            shipped = paths.content
-            patch.setattr(paths, "content", lambda kind: self.tasks if kind == "tasks" else shipped(kind))
             yield
 
     def call(self, *arguments: object) -> Outcome:

@@ -108,7 +108,8 @@ class Attempt:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             drawn = task.draw(mag, seed)
-            answers = [self._answer(task, view, mag) for view in task.views(mag, seed, drawn)]
+            pairs = zip(task.views(mag, seed, drawn), task.views(mag, seed, drawn, asked=True), strict=True)
+            answers = [self._answer(task, view, asked, mag) for view, asked in pairs]
         self.warnings = sorted(
             {str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)}
         )
@@ -125,15 +126,15 @@ class Attempt:
                 " with: a file was edited meanwhile, or a worker of a cluster has others. Start the run again."
             )
 
-    def _answer(self, task: AnyTask, view: Any, mag: MAG) -> Any:
-        """Fit a fresh method to one view of the task; its checked answer."""
+    def _answer(self, task: AnyTask, view: Any, asked: Any, mag: MAG) -> Any:
+        """Fit a fresh method to one view of the task, and ask it in another; its checked answer."""
         method = self.method = self.composition.build()
         self.outcomes.append(method.outcome)
         task.admit(method)
         self._timed("fit_s", lambda: method.fit(view, seed=self.cell.seed))
         self.outcomes[-1] = method.outcome
-        answer = self._timed("predict_s", lambda: method.predict(view))
-        task.check(answer, view)
+        answer = self._timed("predict_s", lambda: method.predict(asked))
+        task.check(answer, asked)
         if len(self.outcomes) == 1:
             method.outcome.telemetry.update(task.telemetry(method, view, mag, self.cell.seed))
         return answer

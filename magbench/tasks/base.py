@@ -21,7 +21,7 @@ from magbench.variants import AT, AT_TEST, corruptions_of
 from magbench.variation.controls import CONTROLS, controlled
 from magbench.variation.corrupt import corrupt
 
-CONTROL, CORRUPTION = 3, 4
+NOISE, CONTROL, CORRUPTION = 2, 3, 4
 """Streams of draws, apart from a split's."""
 DrawnT = TypeVar("DrawnT")
 ViewT = TypeVar("ViewT")
@@ -99,7 +99,7 @@ class Task(ABC, Generic[DrawnT, ViewT, AnswerT]):
         """
         first, variant = getattr(self.rule, "seed", 0), self.spec.variant
         if (control := variant.get("control")) in CONTROLS:
-            mag = controlled(mag, str(control), (first, CONTROL, seed))
+            mag = controlled(mag, str(control), (first, NOISE if control == "random" else CONTROL, seed))
         if AT in variant and not asked:
             return mag
         for corruption in corruptions_of(variant):

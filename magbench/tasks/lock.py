@@ -7,6 +7,7 @@ new entry (``python -m magbench.tasks.lock``); a test compares all entries with 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +26,21 @@ FILE = "LOCK.toml"
 Lock = dict[str, dict[str, Any]]
 
 
-def current_lock(registry: Registry) -> Lock:
+def current_lock(registry: Registry, known: Iterable[str] = ()) -> Lock:
     """versioned task id → ``spec``, ``data`` (the parts that its family reads) and ``splits``, computed afresh.
 
     ``splits`` has one hash a seed, or a single one where the task's version fixes what is drawn. Tasks on data sets
-    that are not on this machine are left out (see :func:`absent`). Variants in one option are locked beside their task.
+    that are not on this machine are left out (see :func:`absent`). Variants in one option are locked beside their task,
+    and what is in ``known`` is looked at, too.
     """
     lock: Lock = {}
+    others = [spec for name in known if (spec := registry.find_task(name)) is not None]
     for spec in registry.tasks.values():
         if not is_here(registry.dataset(spec.dataset)):
             continue
         mag = load_dataset(registry.dataset(spec.dataset))
-        for variant in (spec, *registry.variants(spec)):
+        further = [other for other in others if other.base_id == spec.id]
+        for variant in dict.fromkeys((spec, *registry.variants(spec), *further)):
             if "text" in variant.variant and mag.captions is None:
                 continue  # a feature set that has them is not here
             task = make_task(variant)
@@ -96,7 +100,8 @@ def main() -> int:
     path: Path = paths.content("tasks") / FILE
     registry = Registry.default()
     try:
-        path.write_text(to_toml(merged(read_lock(), current_lock(registry))), encoding="utf-8")
+        locked = read_lock()
+        path.write_text(to_toml(merged(locked, current_lock(registry, locked))), encoding="utf-8")
     except SpecError as error:
         sys.stderr.write(f"Error: {error}\n")
         return 2

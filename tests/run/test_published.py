@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -11,15 +12,23 @@ from data import miniatures
 from data.hub_stub import Hub
 from lab import Lab, cells
 
+from magbench import paths
 from magbench.results.frame import read_cells
 from magbench.results.keep import keep
 from magbench.results.kept import kept_cells
 from magbench.results.table import results_table
 
 
-def add(lab: Lab, name: str) -> None:
-    """The laboratory expects the miniature of `name`."""
-    (lab.tasks / "datasets" / f"{name}.toml").write_text(miniatures.toml(name), encoding="utf-8")
+def add(lab: Lab, name: str, *tasks: str) -> None:
+    """The laboratory has the miniature of a data set, and of tasks in node classification on it, as ``mini-<name>``."""
+
+    def small(text: str) -> str:
+        return re.sub(r'(?m)^(name|dataset) = "', r'\g<0>mini-', text)
+
+    (lab.tasks / "datasets" / f"mini-{name}.toml").write_text(small(miniatures.toml(name)), encoding="utf-8")
+    for task in tasks:
+        shipped = (paths.content("tasks") / "node_classification" / f"{task}.toml").read_text(encoding="utf-8")
+        (lab.tasks / "node_classification" / f"mini-{task}.toml").write_text(small(shipped), encoding="utf-8")
 
 
 def splits(out: Path) -> dict[str, set[tuple[int, ...]]]:
@@ -46,36 +55,36 @@ def test_data_that_are_not_here_are_named_with_the_command_that_gets_them(lab: L
 
 
 def test_movies_are_imported_and_run_with_drawn_and_fixed_splits(lab: Lab, tmp_path: Path) -> None:
-    add(lab, "movies")
+    add(lab, "movies", "movies", "movies-magb42")
     folder = miniatures.write_magb(tmp_path / "repo")
-    plain = lab.call("data", "import", "movies", folder)
+    plain = lab.call("data", "import", "mini-movies", folder)
     assert plain.code == 0, plain.err
     unique = len({frozenset(edge) for edge in miniatures.edges().T.tolist() if edge[0] != edge[1]})
     assert f"1 self-loops, {unique} unique undirected edges, 1 isolated nodes" in plain.out
     assert "the same edges" in plain.out
-    again = lab.call("data", "import", "movies", folder, "--json").json()
+    again = lab.call("data", "import", "mini-movies", folder, "--json").json()
     assert again["published"]["undirected_edges"] == unique
-    card = lab.call("data", "card", "movies").out
+    card = lab.call("data", "card", "mini-movies").out
     assert "as published: " in card
-    assert lab.call("data", "verify", "movies").code == 0
+    assert lab.call("data", "verify", "mini-movies").code == 0
     out = tmp_path / "runs"
-    outcome = lab.run("-t", "nc/movies", "-t", "nc/movies-magb42", "-m", "mlp", "--seeds", "0,1", "--out", out)
+    outcome = lab.run("-t", "nc/mini-movies", "-t", "nc/mini-movies-magb42", "-m", "mlp", "--seeds", "0,1", "--out", out)
     assert outcome.code == 0, outcome.err
     tested = splits(out)
-    assert len(tested["movies"]) == 2
-    assert len(tested["movies-magb42"]) == 1
+    assert len(tested["mini-movies"]) == 2
+    assert len(tested["mini-movies-magb42"]) == 1
 
 
 def test_methods_are_compared_over_the_nodes_of_a_fixed_split(lab: Lab, tmp_path: Path) -> None:
     import numpy as np
 
-    add(lab, "movies")
-    lab.call("data", "import", "movies", miniatures.write_magb(tmp_path / "repo"))
+    add(lab, "movies", "movies", "movies-magb42")
+    lab.call("data", "import", "mini-movies", miniatures.write_magb(tmp_path / "repo"))
     out, a, b = tmp_path / "runs", "mlp", "sage"
-    outcome = lab.run("-t", "nc/movies", "-t", "nc/movies-magb42", "-m", a, "-m", b, "--seeds", "0,1", "--out", out)
+    outcome = lab.run("-t", "nc/mini-movies", "-t", "nc/mini-movies-magb42", "-m", a, "-m", b, "--seeds", "0,1", "--out", out)
     assert outcome.code == 0, outcome.err
     right = {}
-    for name, folder in cells(out / "node_classification" / "movies-magb42@1").items():
+    for name, folder in cells(out / "node_classification" / "mini-movies-magb42@1").items():
         with np.load(folder / "predictions.npz") as arrays:
             assert (np.diff(arrays["nodes"]) > 0).all()
             right[name] = arrays["scores"].argmax(axis=1) == miniatures.LABELS[arrays["nodes"]]
@@ -88,15 +97,15 @@ def test_methods_are_compared_over_the_nodes_of_a_fixed_split(lab: Lab, tmp_path
 
     found = lab.call("compare", a, b, "--runs", out, "--json").json()["comparisons"]
     rows = {row["task"].partition("/")[2]: row for row in found}
-    assert rows["movies@1"]["test"] == "corrected t over seeds"
-    fixed = rows["movies-magb42@1"]
+    assert rows["mini-movies@1"]["test"] == "corrected t over seeds"
+    fixed = rows["mini-movies-magb42@1"]
     assert fixed["test"] == "sign-flip permutation over items" and fixed["n_seeds"] == 2
     assert (fixed["difference"], fixed["p"]) == (pytest.approx(gain.mean()), pytest.approx(p))
     (fixed,) = lab.call(
-        "compare", a, b, "-t", "nc/movies-magb42", "--metric", "macro_f1", "--runs", out, "--json"
+        "compare", a, b, "-t", "nc/mini-movies-magb42", "--metric", "macro_f1", "--runs", out, "--json"
     ).json()["comparisons"]
     assert fixed["p"] is None and "macro_f1 is no mean over test items" in fixed["note"]
-    plain = lab.call("compare", a, b, "-t", "nc/movies-magb42", "--metric", "macro_f1", "--runs", out)
+    plain = lab.call("compare", a, b, "-t", "nc/mini-movies-magb42", "--metric", "macro_f1", "--runs", out)
     assert "no test" in plain.out and "nan" not in plain.out
     assert {row["metric"] for row in lab.call("results", "ls", "--runs", out, "--json").json()["results"]} == {
         "accuracy"
@@ -114,19 +123,19 @@ def test_methods_are_compared_over_the_nodes_of_a_fixed_split(lab: Lab, tmp_path
 def test_ele_fashion_is_fetched_and_run_on_the_official_split(
     lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add(lab, "ele-fashion")
+    add(lab, "ele-fashion", "ele-fashion")
     miniatures.write_mmgraph(tmp_path / "repo", "ele-fashion")
     with Hub(tmp_path / "repo", "mm-graph-org/mm-graph") as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
-        fetched = lab.call("data", "get", "ele-fashion", "--features", "clip", "--features", "t5-dino", "--images")
+        fetched = lab.call("data", "get", "mini-ele-fashion", "--features", "clip", "--features", "t5-dino", "--images")
     assert fetched.code == 0, fetched.err
     assert "features t5-dino: text 4 (T5); image 4 (DINOv2)" in fetched.out
     assert "pictures: yes; licence Apache-2.0" in fetched.out
     assert "ele-fashion/clip_feat.pt (0.0 MB)" in fetched.err
-    outcome = lab.run("-t", "nc/ele-fashion", "-m", "mlp", "--seeds", "0,1", "--out", tmp_path / "runs")
+    outcome = lab.run("-t", "nc/mini-ele-fashion", "-m", "mlp", "--seeds", "0,1", "--out", tmp_path / "runs")
     assert outcome.code == 0, outcome.err
     assert len(cells(tmp_path / "runs")) == 2
-    (tested,) = splits(tmp_path / "runs")["ele-fashion"]
+    (tested,) = splits(tmp_path / "runs")["mini-ele-fashion"]
     assert not {3, 4} & set(tested)
 
 

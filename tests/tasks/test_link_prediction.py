@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 from data import miniatures
-from small import digest, small_link_task, small_mag, small_task, stored
+from small import digest, small_link_task, small_mag, stored
 
 from magbench import paths
 from magbench.data.convert import convert
+from magbench.data.digests import part_digests
 from magbench.data.load import load_dataset
 from magbench.data.locate import local_sources
 from magbench.errors import DataError, MethodError, SpecError
@@ -21,7 +22,6 @@ from magbench.registry import Registry
 from magbench.tasks.link_prediction.task import LinkPredictionTask
 from magbench.tasks.link_prediction.view import LinkAnswer, LinkPredictionView
 from magbench.tasks.lock import read_lock
-from magbench.tasks.node_classification.task import NodeClassification
 from magbench.tasks.node_classification.view import NodeAnswer
 
 TASK, MAG = small_link_task(), small_mag()
@@ -48,8 +48,7 @@ def test_held_out_edges_are_absent_in_both_directions(view: LinkPredictionView) 
 
 
 def test_one_candidate_is_right_and_the_others_are_no_edges(view: LinkPredictionView) -> None:
-    split, edges = TASK.split(MAG), pairs(*MAG.edge_index)
-    right = TASK.right(MAG, split, 30)
+    split, edges, right = TASK.split(MAG), pairs(*MAG.edge_index), TASK.draw(MAG, 0).right
     assert view.test.source.tolist() == split.test[0].tolist()
     for row, (source, candidates) in enumerate(zip(view.test.source, view.test.candidates, strict=True)):
         joined = [column for column, node in enumerate(candidates.tolist()) if pairs(source[None], node_(node)) & edges]
@@ -156,7 +155,7 @@ def test_official_edges_are_taken_as_they_are() -> None:
     view, split = task.view(mag, 0), TASK.split(MAG)
     assert torch.equal(view.val, mag.official["val_edges"])
     assert torch.equal(view.val_negatives, mag.official["val_negatives"][:, :10].int())
-    right = task.right(mag, split, 12)
+    right = task.draw(mag, 0).right
     for row, candidates in enumerate(view.test.candidates.tolist()):
         published = mag.official["test_negatives"][row].tolist()
         assert sorted(candidates) == sorted([*published, int(split.test[1, row])])
@@ -173,10 +172,16 @@ def test_a_data_set_without_official_edges() -> None:
         small_link_task("official_edges").view(MAG, 0)
 
 
-@pytest.mark.parametrize(("kind", "spec"), [(LinkPredictionTask, small_task().spec), (NodeClassification, TASK.spec)])
-def test_a_family_refuses_the_split_rules_of_another(kind, spec) -> None:
-    with pytest.raises(SpecError, match=f"cannot have the split rule '{spec.split.rule}'"):
-        kind(spec)
+@pytest.mark.parametrize(
+    ("family", "rule", "has"),
+    [
+        ("link_prediction", "stratified", "edges, official_edges"),
+        ("node_classification", "edges", "stratified, magb-42"),
+    ],
+)
+def test_a_family_refuses_the_split_rules_of_another(family: str, rule: str, has: str) -> None:
+    with pytest.raises(SpecError, match=rf"x\.toml: split.rule is '{rule}'; the family {family} has {has}"):
+        Registry.default().family(family).parse_split({"rule": rule}, "x.toml")
 
 
 def test_a_converted_mmgraph_folder_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,5 +212,6 @@ def test_flickr8k1k_draws_what_is_locked(tmp_path: Path, monkeypatch: pytest.Mon
     convert(spec, mirror, sources, paths.home() / "datasets" / spec.id)
     locked = read_lock()["link_prediction/flickr8k1k@2"]
     mag, task = load_dataset(spec), registry.task("lp/flickr8k1k")
-    assert [task.digest(), mag.fingerprint()] == [locked["spec"], locked["dataset"]]
+    reads = registry.family(task.family).reads
+    assert [task.digest(), part_digests(mag, reads)] == [locked["spec"], locked["data"]]
     assert [digest(LinkPredictionTask(task), mag, 0)] == locked["splits"]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from small import small_mag, small_task
+from small import small_mag, small_task, stored
 
 from magbench.errors import DataError, MethodError
+from magbench.predictions.classes import Classes
 from magbench.tasks.node_classification.view import NodeAnswer, NodeClassificationView
 
 
@@ -28,13 +29,16 @@ def test_test_labels_are_absent(view: NodeClassificationView) -> None:
 
 
 def test_scores_of_known_predictions(view: NodeClassificationView) -> None:
-    task, mag = small_task(), small_mag()
-    assert [score.value for score in task.score(perfect(view))] == [1.0, 1.0]
+    task = small_task()
+
+    def score(answer: NodeAnswer) -> dict[str, float]:
+        return {score.metric: score.value for score in task.score(stored(task, [answer], small_mag(), 0))}
+
+    assert score(perfect(view)) == {"accuracy": 1.0, "macro_f1": 1.0}
     nodes = view.test.numpy()
     constant = NodeAnswer(nodes, np.tile(np.float32([1, 0, 0, 0]), (len(nodes), 1)))
-    scores = {score.metric: score.value for score in task.score(constant)}
     # 10 of 40 right; F1 of class 0 is 2·.25·1/(.25+1) = .4, of the other three 0: mean .1.
-    assert scores == {"accuracy": pytest.approx(0.25), "macro_f1": pytest.approx(0.1)}
+    assert score(constant) == {"accuracy": pytest.approx(0.25), "macro_f1": pytest.approx(0.1)}
 
 
 @pytest.mark.parametrize(
@@ -53,6 +57,17 @@ def test_bad_predictions_are_refused(view: NodeClassificationView, broken, messa
     task.check(perfect(view), view)
     with pytest.raises(MethodError, match=message):
         task.check(broken(perfect(view)), view)
+
+
+def test_what_is_stored_are_classes_by_node_beside_the_true_ones(view: NodeClassificationView) -> None:
+    order = np.random.default_rng(0).permutation(40)
+    answer = perfect(view)
+    shuffled = NodeAnswer(answer.nodes[order], answer.scores[order] * np.float32(0.5))
+    kept = stored(small_task(), [shuffled], small_mag(), 0)
+    assert isinstance(kept, Classes) and kept.rows == 40
+    assert kept.nodes.tolist() == sorted(view.test.tolist())
+    assert kept.classes.tolist() == kept.true.tolist() == [node % 4 for node in kept.nodes]
+    assert kept.scores.tolist() == [[0.5 * (label == node % 4) for label in range(4)] for node in kept.nodes]
 
 
 def test_unknown_label_column_is_named() -> None:

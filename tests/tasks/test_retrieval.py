@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from magbench.results.predictions import read_prediction, write_prediction
 from small import small_mag, small_retrieval_task, stored
 
 from magbench.data.mag import MAG
@@ -13,7 +12,6 @@ from magbench.errors import DataError, MethodError
 from magbench.metrics.ranking import reciprocal_ranks
 from magbench.predictions.ranks import Ranks
 from magbench.tasks.retrieval.view import RetrievalAnswer, RetrievalView
-from magbench.tasks.views import scored_of
 
 MAG_ = small_mag()
 TASK = small_retrieval_task()
@@ -132,17 +130,17 @@ def test_counts_and_scores_against_plain_loops() -> None:
     if (degree == 0).any():
         lonely = degree == 0
         assert scores["recall@10", "test/isolated"] == pytest.approx(both[lonely, 1].mean())
-    items = scored_of(ranks.compact()).items(reciprocal_ranks)
+    items = Ranks.unpack(ranks.pack(), "kept").items(reciprocal_ranks)
     assert np.allclose(items, (1 / first + 1 / second) / 2)
 
 
 def test_ranks_are_stored_and_read_again(tmp_path) -> None:  # type: ignore[no-untyped-def]
     mag = labelled_mag()
     ranks = stored(TASK, [perfect(TASK.view(mag, 0))], mag, 0)
-    write_prediction(ranks, tmp_path / "p.npz")
-    again = read_prediction(tmp_path / "p.npz")
-    assert type(again) is Ranks
-    assert all(np.array_equal(getattr(again, name), getattr(ranks, name)) for name in ranks.STORED)
+    assert ranks.write(tmp_path) == ("predictions.npz",)
+    again = Ranks.read(tmp_path)
+    assert ranks.arrays().keys() == again.arrays().keys() == ranks.COLUMNS.keys()
+    assert all(np.array_equal(values, again.arrays()[name]) for name, values in ranks.arrays().items())
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,9 @@ def test_any_caption_counts_and_each_asks() -> None:
 @pytest.mark.parametrize("control", ["node_disjoint", "random", "permuted"])
 def test_controls_go_with_captions(control: str) -> None:
     mag, task = captioned(), small_retrieval_task(text="captions", control=control)
-    answers = [RetrievalAnswer({name: side.x.numpy() for name, side in view.sides.items()}) for view in views(task, mag, 0)]
+    answers = [
+        RetrievalAnswer({name: side.x.numpy() for name, side in view.sides.items()}) for view in views(task, mag, 0)
+    ]
     found = task.score(stored(task, answers, mag, 0))[0].value
     assert found == 1 if control == "node_disjoint" else found < 0.3
 
@@ -124,6 +126,6 @@ def test_without_captions_it_is_said() -> None:
     with pytest.raises(DataError, match=r"'noise' of data set 'small' has one text a node, that of caption 1"):
         TASK.view(small_mag(), 0)
     registry = Registry.default()
-    assert registry.task("ret/flickr30k[text=captions]").split.text == "captions"
+    assert registry.task("ret/flickr30k[text=captions]").variant == {"text": "captions"}
     with pytest.raises(DataError, match="data set emoji has one text a node, not several captions"):
         registry.task("ret/emoji[text=captions]")

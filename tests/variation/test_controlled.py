@@ -13,7 +13,7 @@ from magbench.data.columns import ImageColumn
 from magbench.data.edges import undirected_edges
 from magbench.data.mag import MAG, Captions
 from magbench.errors import UnknownNameError
-from magbench.tasks.retrieval import CONTROL, NOISE
+from magbench.tasks.retrieval.task import CONTROL, NOISE
 from magbench.variation.controls import CONTROLS, controlled
 from magbench.variation.edges import strangers
 

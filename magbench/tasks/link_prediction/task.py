@@ -7,7 +7,6 @@ Split, negatives and the order of the candidates are fixed by the task's version
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,12 +39,14 @@ class Draw:
         val_negatives: int32 [V, K'].
         candidates: int32 [T, K + 1] for the test edges.
         right: int64 [T], the column of each test edge's target among its candidates.
+        edge_index: int64 [2, E], what messages run along when the method is asked; None: the training edges.
     """
 
     split: EdgeSplit
     val_negatives: Table
     candidates: Table
     right: Index
+    edge_index: Index | None
 
 
 class LinkPredictionTask(Task[Draw, LinkPredictionView, LinkAnswer]):
@@ -77,28 +78,30 @@ class LinkPredictionTask(Task[Draw, LinkPredictionView, LinkAnswer]):
             table = np.pad(self._official(mag, "test_negatives").astype(np.int32), ((0, 0), (0, 1)))
             val_negatives = self._official(mag, "val_negatives")[:, : rule.val_negatives].astype(np.int32)
         right = bounded(random_keys(split.test.shape[1], rule.seed, self._after_split(mag)), table.shape[1])
-        return Draw(split, val_negatives, hide_targets(table, split.test[1], right), right)
+        candidates = hide_targets(table, split.test[1], right)
+        seen = self._seen(mag, seed, split, asked=True) if self.spec.variant else None
+        return Draw(split, val_negatives, candidates, right, None if seen is None else seen.edge_index.numpy())
 
     def digest(self, drawn: Draw) -> str:
         split = drawn.split
-        return parts_digest(split.train.T, split.val.T, split.test.T, drawn.val_negatives, drawn.candidates)
+        edges = () if drawn.edge_index is None else (drawn.edge_index.T,)
+        return parts_digest(split.train.T, split.val.T, split.test.T, drawn.val_negatives, drawn.candidates, *edges)
 
     def parts(self, mag: MAG, seed: int) -> Parts:
         split = self.split(mag)
-        return Parts(_seen(split, mag.num_nodes), split.test)
+        return Parts(_trained(split, mag.num_nodes), split.test)
 
-    def views(self, mag: MAG, seed: int, drawn: Draw) -> Iterator[LinkPredictionView]:
-        split = drawn.split
-        train = _seen(split, mag.num_nodes)
+    def views(self, mag: MAG, seed: int, drawn: Draw, *, asked: bool = False) -> Iterator[LinkPredictionView]:
+        split, seen = drawn.split, self._seen(mag, seed, drawn.split, asked=asked)
         yield LinkPredictionView(
             task=self.spec.versioned_id,
             seed=seed,
-            x=mag.x_dict,
-            observed=mag.has_dict,
-            edge_index=simple_undirected(torch.from_numpy(train), mag.num_nodes),
-            texts=mag.texts,
-            images=mag.images,
-            train=torch.from_numpy(train),
+            x=seen.x_dict,
+            observed=seen.has_dict,
+            edge_index=seen.edge_index,
+            texts=seen.texts,
+            images=seen.images,
+            train=torch.from_numpy(_trained(split, mag.num_nodes)),
             val=torch.from_numpy(split.val),
             val_negatives=torch.from_numpy(drawn.val_negatives),
             test=Queries(torch.from_numpy(split.test[0].copy()), torch.from_numpy(drawn.candidates)),
@@ -121,14 +124,20 @@ class LinkPredictionTask(Task[Draw, LinkPredictionView, LinkAnswer]):
     def hide(self, mag: MAG, seed: int, drawn: Draw) -> MAG:
         """Other edges in place of those of the validation and the test part."""
         keys = random_keys(2 * drawn.split.test.shape[1], (self.rule.seed, HIDE, seed))
-        others = torch.from_numpy(bounded(keys, mag.num_nodes).reshape(2, -1))
-        hidden = copy(mag)
-        seen = torch.from_numpy(_seen(drawn.split, mag.num_nodes))
-        hidden["edge_index"] = simple_undirected(torch.cat([seen, others], dim=1), mag.num_nodes)
-        return hidden
+        edges = np.concatenate(
+            [_trained(drawn.split, mag.num_nodes), bounded(keys, mag.num_nodes).reshape(2, -1)], axis=1
+        )
+        return mag.replaced(edge_index=simple_undirected(torch.from_numpy(edges), mag.num_nodes))
 
     def same(self, first: LinkAnswer, second: LinkAnswer) -> bool:
         return first.scores.tobytes() == second.scores.tobytes()
+
+    def _seen(self, mag: MAG, seed: int, split: EdgeSplit, *, asked: bool) -> MAG:
+        """The data set with the training edges alone, under the variant."""
+        train = torch.from_numpy(_trained(split, mag.num_nodes))
+        held_out = undirected_edges(np.concatenate([split.val, split.test], axis=1), mag.num_nodes)
+        seen = mag.replaced(edge_index=simple_undirected(train, mag.num_nodes))
+        return self.varied(seen, seed, asked=asked, nodes=split.test[0], known=held_out)
 
     def _after_split(self, mag: MAG) -> int:
         """Number of the first raw draw that the split has not used."""
@@ -144,7 +153,7 @@ class LinkPredictionTask(Task[Draw, LinkPredictionView, LinkAnswer]):
         return np.asarray(mag.official[name], dtype=np.int64)
 
 
-def _seen(split: EdgeSplit, num_nodes: int) -> Index:
+def _trained(split: EdgeSplit, num_nodes: int) -> Index:
     """The training edges u < v, each once, that are not held out in either direction; self-loops are left out."""
     held_out = np.concatenate([split.val, split.test], axis=1)
     kept, out = (undirected_edges(part, num_nodes) for part in (split.train, held_out))

@@ -15,7 +15,8 @@ from magbench.tasks.views import TaskView
 class LinkPredictionView(TaskView):
     """Link prediction: score each candidate of each query of ``test``; edges held out are in no direction in the graph.
 
-    ``edge_index`` holds the training edges alone, in both directions.
+    ``edge_index`` holds the training edges alone, in both directions; under a control or a corruption it may lack some
+    of them and have others. Messages run along it, while ``train`` stays what is learnt.
 
     Attributes:
         train: int64 [2, E], every training edge once, u < v.

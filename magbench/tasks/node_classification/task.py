@@ -7,7 +7,7 @@ Its hash stands in ``tasks/LOCK.toml``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from copy import copy
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -15,17 +15,46 @@ import torch
 from magbench.data.mag import MAG
 from magbench.data.parts import Parts
 from magbench.errors import DataError, MethodError
-from magbench.graph.splits import PARTS, Split, bounded, magb_split, official_split, random_keys, stratified_split
+from magbench.graph.splits import (
+    PARTS,
+    Index,
+    Split,
+    bounded,
+    magb_split,
+    official_split,
+    parts_digest,
+    random_keys,
+    stratified_split,
+)
 from magbench.predictions.classes import Classes
 from magbench.specs import TaskSpec
-from magbench.tasks.base import Task
+from magbench.tasks.base import CORRUPTION, Task
 from magbench.tasks.node_classification.view import NodeAnswer, NodeClassificationView
+from magbench.variants import corruptions_of
+from magbench.variation.training import corrupt_labels
 
 HIDE = 1
 """Stream of draws, apart from the split's."""
 
 
-class NodeClassification(Task[Split, NodeClassificationView, NodeAnswer]):
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """The split, what training sees of its part, and the graph, where it is another one than the data set's.
+
+    Attributes:
+        split: as it is for every variant.
+        labels: int64 [N], what may be seen of training and validation nodes.
+        train: int64 [n], the nodes that are trained on.
+        edge_index: int64 [2, E]; None: that of the data set.
+    """
+
+    split: Split
+    labels: Index
+    train: Index
+    edge_index: Index | None
+
+
+class NodeClassification(Task[Draw, NodeClassificationView, NodeAnswer]):
     """See :class:`~magbench.tasks.node_classification.view.NodeClassificationView` for what a method sees."""
 
     def __init__(self, spec: TaskSpec) -> None:
@@ -45,7 +74,7 @@ class NodeClassification(Task[Split, NodeClassificationView, NodeAnswer]):
             )
         return np.asarray(found, dtype=np.int64)
 
-    def draw(self, mag: MAG, seed: int) -> Split:
+    def split(self, mag: MAG, seed: int) -> Split:
         """The split of ``seed``; a fixed one is the same for every seed.
 
         Raises:
@@ -59,41 +88,52 @@ class NodeClassification(Task[Split, NodeClassificationView, NodeAnswer]):
             return official_split(labels, parts, f"{mag.name}@{mag.version}")
         return stratified_split(labels, seed, val=rule.val, test=rule.test, min_class_size=rule.min_class_size)
 
-    def digest(self, drawn: Split) -> str:
-        return drawn.digest()
+    def draw(self, mag: MAG, seed: int) -> Draw:
+        split, labels = self.split(mag, seed), self.labels(mag)
+        visible, train = labels, split.train
+        for corruption in corruptions_of(self.spec.variant):
+            if corruption.acts_on == "labels":
+                classes = len(mag.classes[self.spec.label])
+                visible, train = corrupt_labels(visible, train, classes, corruption, (0, CORRUPTION, seed))
+        seen = self.varied(mag, seed, asked=True, nodes=split.test)
+        other = None if seen.edge_index is mag.edge_index else seen.edge_index.numpy()
+        return Draw(split, visible, train, other)
+
+    def digest(self, drawn: Draw) -> str:
+        if not self.spec.variant:
+            return drawn.split.digest()
+        edges = () if drawn.edge_index is None else (drawn.edge_index.T,)
+        return parts_digest(drawn.train, drawn.split.val, drawn.split.test, drawn.labels[drawn.train], *edges)
 
     def parts(self, mag: MAG, seed: int) -> Parts:
-        split = self.draw(mag, seed)
+        split = self.split(mag, seed)
         return Parts(split.train, split.test)
 
-    def views(self, mag: MAG, seed: int, drawn: Split) -> Iterator[NodeClassificationView]:
-        labels = self.labels(mag)
-        visible = np.full_like(labels, -1)
-        for part in (drawn.train, drawn.val):
-            visible[part] = labels[part]
+    def views(self, mag: MAG, seed: int, drawn: Draw, *, asked: bool = False) -> Iterator[NodeClassificationView]:
+        split, seen = drawn.split, self.varied(mag, seed, asked=asked, nodes=drawn.split.test)
+        visible = np.full_like(drawn.labels, -1)
+        visible[drawn.train] = drawn.labels[drawn.train]
+        visible[split.val] = self.labels(mag)[split.val]
         yield NodeClassificationView(
             task=self.spec.versioned_id,
             seed=seed,
-            x=mag.x_dict,
-            observed=mag.has_dict,
-            edge_index=mag.edge_index,
-            texts=mag.texts,
-            images=mag.images,
+            x=seen.x_dict,
+            observed=seen.has_dict,
+            edge_index=seen.edge_index,
+            texts=seen.texts,
+            images=seen.images,
             y=torch.from_numpy(visible),
             train=torch.from_numpy(drawn.train),
-            val=torch.from_numpy(drawn.val),
-            test=torch.from_numpy(drawn.test),
+            val=torch.from_numpy(split.val),
+            test=torch.from_numpy(split.test),
             num_classes=len(mag.classes[self.spec.label]),
         )
 
-    def hide(self, mag: MAG, seed: int, drawn: Split) -> MAG:
+    def hide(self, mag: MAG, seed: int, drawn: Draw) -> MAG:
         """Random classes for the test nodes."""
-        hidden = copy(mag)
-        labels = self.labels(mag).copy()
-        keys = random_keys(len(drawn.test), (seed, HIDE))
-        labels[drawn.test] = bounded(keys, len(mag.classes[self.spec.label]))
-        hidden[self.spec.label] = torch.from_numpy(labels)
-        return hidden
+        labels, test = self.labels(mag).copy(), drawn.split.test
+        labels[test] = bounded(random_keys(len(test), (seed, HIDE)), len(mag.classes[self.spec.label]))
+        return mag.replaced(**{self.spec.label: torch.from_numpy(labels)})
 
     def same(self, first: NodeAnswer, second: NodeAnswer) -> bool:
         return np.array_equal(first.nodes, second.nodes) and first.scores.tobytes() == second.scores.tobytes()
@@ -117,7 +157,7 @@ class NodeClassification(Task[Split, NodeClassificationView, NodeAnswer]):
                 f"{len(missing)} nodes missing {missing[:5].tolist()}, {len(extra)} not asked for {extra[:5].tolist()}."
             )
 
-    def stored(self, answers: Sequence[NodeAnswer], mag: MAG, seed: int, drawn: Split) -> Classes:
+    def stored(self, answers: Sequence[NodeAnswer], mag: MAG, seed: int, drawn: Draw) -> Classes:
         (answer,) = answers
         order = np.argsort(answer.nodes)
         nodes, scores = answer.nodes[order], answer.scores[order]

@@ -13,13 +13,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from magbench.data.edges import undirected_edges
-from magbench.graph.rewiring import rewired
 from magbench.graph.splits import Index, random_keys
 
 Seeds = tuple[int, ...]
-RANDOM = "random"
-NOISY = (RANDOM, "random_node_disjoint")
-"""Controls whose features are noise."""
+NOISY = "random_node_disjoint"
+"""Control of this family whose features are noise, too."""
 TOP_BIT = np.uint64(63)
 NOTHING = -1
 """A colour that no node has."""
@@ -64,7 +62,7 @@ def control_passes(
     """The passes of a control (``None``: of the task itself).
 
     Args:
-        control: a value of the family's option ``control``.
+        control: a value of the family's option ``control``, or None.
         edge_index: int64 [2, E], both directions.
         num_nodes: N.
         train: the nodes that are trained on.
@@ -72,14 +70,9 @@ def control_passes(
         seed: of what the control draws.
     """
     plain = plain_pass(edge_index, num_nodes, train, asked)
-    if control is None or control == RANDOM:  # noise in place of features is no matter of places
+    if control not in _CONTROLS:  # those of every family change the data set
         return [plain]
     return _CONTROLS[control](plain, num_nodes, seed)
-
-
-def _no_graph(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
-    none = plain.edges[0][:, :0]
-    return [replace(plain, edges=(none, none), train_edges=none)]
 
 
 def _node_disjoint(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
@@ -127,22 +120,15 @@ def _raw_query(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
     return [replace(plain, edges=both, sides=(side,)) for side, both in enumerate(((none, whole), (whole, none)))]
 
 
-def _rewired(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
-    other = rewired(plain.edges[0], num_nodes, (*seed, 0))
-    return [replace(plain, edges=(other, other), train_edges=other)]
-
-
 def _permuted(plain: Pass, num_nodes: int, seed: Seeds) -> list[Pass]:
     order = np.argsort(random_keys(len(plain.asked), (*seed, 0)), kind="stable")
     return [replace(plain, partner=plain.asked[order])]
 
 
 _CONTROLS: dict[str, Callable[[Pass, int, Seeds], list[Pass]]] = {
-    "no_graph": _no_graph,
     "node_disjoint": _node_disjoint,
     "random_node_disjoint": _node_disjoint,
     "edge_disjoint": _edge_disjoint,
     "raw_query": _raw_query,
-    "rewired": _rewired,
     "permuted": _permuted,
 }

@@ -7,33 +7,33 @@ control draws. See :class:`~magbench.tasks.retrieval.view.RetrievalView` for wha
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from magbench.data.mag import MAG
 from magbench.data.parts import Parts
-from magbench.data.synthetic import Draws
 from magbench.errors import DataError, MethodError
-from magbench.graph.rewiring import rewired
 from magbench.graph.splits import Index, Split, parts_digest, random_keys
 from magbench.metrics.exact import rank_counts
 from magbench.predictions.ranks import Ranks
-from magbench.tasks.base import Probe, Task
+from magbench.tasks.base import CONTROL, NOISE, Probe, Task
 from magbench.tasks.retrieval.echo import measure_echo
 from magbench.tasks.retrieval.passes import NOISY, Pass, control_passes
 from magbench.tasks.retrieval.probes import probes, same_side
 from magbench.tasks.retrieval.rows import Items, Rows, pairs, pairs_among
 from magbench.tasks.retrieval.rule import SMALL_POOL, PairSplitSpec, refuse_small_pool
 from magbench.tasks.retrieval.view import RetrievalAnswer, RetrievalView, Side
+from magbench.variants import AT, corruptions_of
+from magbench.variation.controls import controlled
+from magbench.variation.training import corrupt_pairs
 
-ROWS, NOISE, CONTROL, EDGE_NOISE = 1, 2, 3, 4
-"""Streams of draws, apart from the split's."""
+ROWS = 1
+"""Stream of draws, apart from the split's."""
 PARTS = ("connected", "isolated")
 """Test nodes by whether they have neighbours."""
 
@@ -79,7 +79,8 @@ class RetrievalTask(Task[Draw, RetrievalView, RetrievalAnswer]):
             )
         test, val, train = np.split(order, [num_test, num_test + num_val])
         pool_option = self.spec.variant.get("pool")
-        train = train[: max(1, round(float(self.spec.variant.get("pair_share", 1)) * len(train)))]
+        for corruption in corruptions_of(self.spec.variant):
+            train = corrupt_pairs(train, corruption) if corruption.acts_on == "pairs" else train
         refuse_small_pool(self.spec.variant, self.spec.id, num_test)
         asked = np.sort(test[:SMALL_POOL] if pool_option == "1k" else test)
         pool = np.sort(both) if pool_option == "all" else asked
@@ -92,16 +93,18 @@ class RetrievalTask(Task[Draw, RetrievalView, RetrievalAnswer]):
 
     def draw(self, mag: MAG, seed: int) -> Draw:
         ask = self.ask(mag)
-        return Draw(ask, tuple(self._passes(mag, ask, seed)))
+        return Draw(ask, tuple(self._passes(self._seen(mag, seed, ask, asked=True), ask, seed)))
 
     def digest(self, drawn: Draw) -> str:
         ask = drawn.ask
         arrays = [array for part in drawn.passes for array in part.arrays()]
         return parts_digest(ask.split.train, ask.split.val, ask.split.test, ask.asked, ask.pool, *arrays)
 
-    def views(self, mag: MAG, seed: int, drawn: Draw) -> Iterator[RetrievalView]:
-        items = self._items(mag, seed)
-        for number, part in enumerate(drawn.passes):
+    def views(self, mag: MAG, seed: int, drawn: Draw, *, asked: bool = False) -> Iterator[RetrievalView]:
+        mag = self._seen(mag, seed, drawn.ask, asked=asked)
+        items = self._items(mag)
+        passes = drawn.passes if asked or AT not in self.spec.variant else self._passes(mag, drawn.ask, seed)
+        for number, part in enumerate(passes):
             yield self._view(mag, seed, drawn.ask, items, part, self._rows(items, part, seed, number))
 
     def admit(self, method: Any) -> None:
@@ -160,8 +163,15 @@ class RetrievalTask(Task[Draw, RetrievalView, RetrievalAnswer]):
     def probes(self, mag: MAG, seed: int, drawn: Draw, method: Any) -> Iterator[Probe[RetrievalView, RetrievalAnswer]]:
         yield from probes(next(self.views(mag, seed, drawn)), seed, pure=method.towers == "pure")
 
-    def _items(self, mag: MAG, seed: int | None = None) -> tuple[Items, Items]:
-        """The items of both sides; with a seed, noise in place of their features where the control wants it."""
+    def _seen(self, mag: MAG, seed: int, ask: Ask, *, asked: bool) -> MAG:
+        """The data set under the variant; what is divided and asked stays."""
+        mag = self.varied(mag, seed, asked=asked, nodes=ask.asked)
+        if self.spec.variant.get("control") == NOISY:
+            mag = controlled(mag, "random", (self.rule.seed, NOISE, seed))
+        return mag
+
+    def _items(self, mag: MAG) -> tuple[Items, Items]:
+        """The items of both sides."""
         if len(mag.modalities) != 2:
             raise DataError(
                 f"Task {self.spec.id}: data set {mag.name!r} has the modalities {', '.join(mag.modalities)}; retrieval "
@@ -171,8 +181,6 @@ class RetrievalTask(Task[Draw, RetrievalView, RetrievalAnswer]):
         items = [Items(nodes, mag.x_dict[name], mag.has_dict[name]) for name in mag.modalities]
         if self.spec.variant.get("text") == "captions":
             items[mag.modalities.index("text")] = self._captions(mag)
-        if self.spec.variant.get("control") in NOISY and seed is not None:
-            items = [replace(part, x=self._noise(part, (seed, side))) for side, part in enumerate(items)]
         return items[0], items[1]
 
     def _captions(self, mag: MAG) -> Items:
@@ -186,16 +194,8 @@ class RetrievalTask(Task[Draw, RetrievalView, RetrievalAnswer]):
         x, node = mag.captions
         return Items(node.numpy(), x, torch.ones(len(x), dtype=torch.bool))
 
-    def _noise(self, items: Items, seed: tuple[int, ...]) -> Tensor:
-        """Independent normal noise of the features' width and mean square; zero where nothing is observed."""
-        noise = torch.from_numpy(Draws((self.rule.seed, NOISE, *seed)).normal(*items.x.shape))
-        known = items.x[items.observed]
-        return noise * known.square().mean().sqrt() * items.observed[:, None]
-
     def _passes(self, mag: MAG, ask: Ask, seed: int) -> list[Pass]:
         edges, draws = mag.edge_index.numpy(), (self.rule.seed, CONTROL, seed)
-        if (share := self.spec.variant.get("edge_swap")) is not None:
-            edges = rewired(edges, mag.num_nodes, (self.rule.seed, EDGE_NOISE, seed), float(share))
         return control_passes(self.spec.variant.get("control"), edges, mag.num_nodes, ask.split.train, ask.asked, draws)
 
     def _rows(self, items: tuple[Items, Items], part: Pass, seed: int, number: int) -> tuple[Rows, Rows]:
