@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from magbench import paths
 from magbench.errors import MagbenchError, MethodError, OptionError, SpecError, UnknownNameError
+from magbench.method_string import MethodString
 from magbench.specs import DatasetSpec, FamilySpec, MethodSpec, Protocol, TaskSpec, read_toml
 from magbench.suites import Suite
 from magbench.variants import make_variant, parse_options
@@ -137,6 +138,17 @@ class Registry:
             return self.task(name)
         except MagbenchError:
             return None
+
+    def examples(self, method: MethodString) -> list[TaskSpec]:
+        """A task of each family that every component of a method does, on the smallest data set that ships.
+
+        Raises:
+            UnknownNameError: a component is not registered.
+        """
+        specs = [self.method(part.name).spec for part in method.parts]
+        here = [task for task in self.tasks.values() if self.dataset(task.dataset).source != "store"]
+        found = {task.family: task for task in here if all(spec.does(task.family) for spec in specs)}
+        return list(found.values())
 
     def variants(self, task: TaskSpec) -> list[TaskSpec]:
         """The variants of a task in one option that its data set can meet."""

@@ -6,11 +6,12 @@ import os
 import sys
 import traceback
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from magbench.cli import cite, compare, data, doctor, ls, output, perf, report, results, run
+from magbench.cli import check, cite, compare, data, doctor, ls, output, perf, report, results, run, score
 from magbench.errors import MagbenchError
 
 app = typer.Typer(
@@ -36,8 +37,13 @@ def options(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    content: Annotated[
+        Path | None, typer.Option(help="A folder of your own with tasks/ and baselines/ (or MAGBENCH_CONTENT).")
+    ] = None,
 ) -> None:
     """Options that stand before the verb."""
+    if content is not None:  # where the processes of a run find it, too
+        os.environ["MAGBENCH_CONTENT"] = str(content.resolve())
 
 
 @app.command()
@@ -54,9 +60,11 @@ def version(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = 
 
 app.command()(run.run)
 app.command()(ls.ls)
+app.command()(check.check)
 app.add_typer(data.app, name="data")
 app.command()(compare.compare)
 app.add_typer(results.app, name="results")
+app.command()(score.score)
 app.command()(report.report)
 app.command()(perf.perf)
 app.command()(doctor.doctor)

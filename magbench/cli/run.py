@@ -50,7 +50,7 @@ def run(
     skip_kept: Annotated[
         bool,
         typer.Option(
-            "--skip-kept", help="Leave out cells of this study that leaderboard/studies keeps with the same key."
+            "--skip-kept", help="Leave out cells that are kept under the same key, in the leaderboard or a study."
         ),
     ] = False,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler that shares --out.")] = None,
@@ -103,8 +103,11 @@ def run(
     if not plan:
         refuse_needs(missing)
     todo = pending(cells, overwrite)  # type: ignore[arg-type]
-    kept = _kept(suite) if skip_kept else {}
-    todo = [cell for cell in todo if (cell.key, cell.seed) not in kept]
+    kept = _kept() if skip_kept else {}
+    found = [cell for cell in todo if (cell.key, cell.seed) in kept]
+    if found:
+        print(f"{len(found)} of {len(cells)} cells are kept already and left out.", file=sys.stderr)
+        todo = [cell for cell in todo if cell not in set(found)]
     spent = _spent(cells, todo, kept)
     workers = jobs or _cores()
     if plan:
@@ -168,18 +171,12 @@ def _execute(
         remove_orphans(out)
 
 
-def _kept(suite: str | None) -> dict[tuple[str, int], float]:
-    """(key, seed) → core-seconds of the cells that are ok in a kept study."""
-    from magbench.errors import OptionError
-    from magbench.registry import Registry
-    from magbench.results.keep import leaderboard
-    from magbench.results.study import read_study, study_suite
+def _kept() -> dict[tuple[str, int], float]:
+    """(key, seed) → core-seconds of the cells that are kept, in the leaderboard or in a study."""
+    from magbench.results.kept import every_kept_cell
 
-    if suite is None:
-        raise OptionError("--skip-kept needs --suite: the study whose kept cells are left out.")
-    registry = Registry.default()
-    study = read_study(study_suite(registry, suite), registry, leaderboard("studies"))
-    return {(row.key, row.seed): row.core_seconds for row in study.rows if row.status == "ok"}
+    records = (cell.record for cell in every_kept_cell())
+    return {(record.key, record.seed): record.core_seconds for record in records if record.status == "ok"}
 
 
 def _spent(cells: list[Cell], todo: list[Cell], kept: dict[tuple[str, int], float]) -> float:

@@ -15,6 +15,7 @@ from magbench.metrics.ranking import (
     RECALL_AT_5,
     RECALL_AT_10,
 )
+from magbench.metrics.texts import EXACT_MATCH
 
 METRICS: dict[str, Metric] = {
     metric.name: metric
@@ -29,6 +30,7 @@ METRICS: dict[str, Metric] = {
         RECALL_AT_5,
         RECALL_AT_10,
         MEDIAN_RANK,
+        EXACT_MATCH,
     )
 }
 """Every metric by name."""

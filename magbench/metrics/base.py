@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from magbench.errors import MethodError
 
@@ -25,7 +26,7 @@ class Metric:
         version: raised whenever the value for some input changes.
         higher_is_better: the direction of improvement.
         bounds: smallest and largest value the function can return.
-        function: ``(y_true, y_pred) -> float``, or ``(above, equal) -> float`` for ranks.
+        function: ``(y_true, y_pred) -> float``, ``(above, equal) -> float`` for ranks, ``(references, texts) -> float``.
         items: the same arguments to one score a test item, whose mean the metric is; None if it is no such mean.
     """
 
@@ -33,10 +34,10 @@ class Metric:
     version: int
     higher_is_better: bool
     bounds: tuple[float, float]
-    function: Callable[[ArrayLike, ArrayLike], float]
-    items: Callable[[ArrayLike, ArrayLike], NDArray[np.float64]] | None = None
+    function: Callable[..., float]
+    items: Callable[..., NDArray[np.float64]] | None = None
 
-    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    def __call__(self, y_true: Any, y_pred: Any) -> float:
         """Score a prediction.
 
         Raises:

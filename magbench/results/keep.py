@@ -8,7 +8,6 @@ Results on another feature set than the data set's first lie in ``<folder>/<task
 
 from __future__ import annotations
 
-import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +23,7 @@ from magbench.method_string import file_name
 from magbench.predictions.arrays import npz_bytes
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell, newest
-from magbench.results.kept import kept_predictions
+from magbench.results.kept import kept_line, kept_predictions
 from magbench.results.record import Record, parse_record
 
 
@@ -104,7 +103,7 @@ Lines = list[tuple[Record, str]]
 
 def _lines(target: Path) -> Lines:
     text = target.read_text(encoding="utf-8") if target.is_file() else ""
-    return [(parse_record(line, str(target)), line) for line in text.splitlines()]
+    return [(parse_record(line, str(target)), line) for line in text.splitlines(keepends=True)]
 
 
 def _better(group: Sequence[StoredCell], old: Lines, left: list[str]) -> list[StoredCell]:
@@ -137,11 +136,11 @@ def _write(group: Sequence[StoredCell], old: Lines, target: Path) -> list[Path]:
     arrays = {name: array for name, array in known.items() if name.endswith(ends)}
     for cell in group:
         record = cell.record
-        lines[record.protocol, record.seed] = json.dumps(json.loads(record.to_json()), ensure_ascii=False)
+        lines[record.protocol, record.seed] = kept_line(record)
         for name, array in cell.prediction().pack().items():
             arrays[f"{name}_{record.protocol}_{record.seed}"] = array
     replace_files(
-        {packed: npz_bytes(arrays, compress=True), target: "".join(lines[key] + "\n" for key in sorted(lines)).encode()}
+        {packed: npz_bytes(arrays, compress=True), target: "".join(lines[key] for key in sorted(lines)).encode()}
     )
     return [target, packed]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,6 +44,11 @@ class KeptCell:
         return []
 
 
+def kept_line(record: Record) -> str:
+    """A record as a line of a kept file."""
+    return json.dumps(json.loads(record.to_json()), ensure_ascii=False) + "\n"
+
+
 def kept_cells(folder: Path | None = None) -> list[KeptCell]:
     """The cells kept in ``folder`` (default: those that magbench ships)."""
     folder = folder or paths.content("leaderboard") / "runs"
@@ -52,6 +58,13 @@ def kept_cells(folder: Path | None = None) -> list[KeptCell]:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             cells.append(KeptCell(parse_record(line, f"{path}, line {number}"), packed))
     return cells
+
+
+def every_kept_cell() -> list[KeptCell]:
+    """The cells that magbench ships and, in a checkout, those of its studies."""
+    root = paths.checkout()
+    studies = sorted((root / "leaderboard" / "studies").glob("*/")) if root else []
+    return [*kept_cells(), *(cell for study in studies for cell in kept_cells(study))]
 
 
 def kept_records(folder: Path | None = None) -> list[Record]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +12,10 @@ import numpy as np
 import pytest
 
 from magbench.errors import OptionError, RecordError, UnknownNameError
+from magbench.predictions.classes import Classes
 from magbench.results.controls import fit_to_show
 from magbench.results.frame import StoredCell, comparable, newest, one_protocol, read_cells, scores_frame
-from magbench.results.predictions import read_prediction, write_prediction
 from magbench.results.table import results_table
-from magbench.tasks.node_classification.view import NodeAnswer
 
 
 def test_every_published_cell_is_read(finished: Path) -> None:
@@ -45,7 +45,7 @@ def test_only_cells_of_the_newest_key_stand_together(finished: Path) -> None:
     ("part", "change", "expected"),
     [
         ("task", {"hash": "f" * 64}, "another definition of the task"),
-        ("dataset", {"sha256": "f" * 64}, "other data"),
+        ("dataset", {"sha256": {"graph": "f" * 64}}, "other data"),
         ("magbench", {"engine": 99}, r"another engine \(99\)"),
         ("scores", {"version": 42}, r"another version of accuracy \(42\)"),
     ],
@@ -81,18 +81,24 @@ def test_a_damaged_history_is_named(finished: Path, tmp_path: Path, line: str) -
         replace(read_cells(finished)[0], folder=tmp_path).history()
 
 
-def test_damaged_and_odd_predictions_are_named(tmp_path: Path) -> None:
-    path = tmp_path / "predictions.npz"
-    for odd in ({"nodes": np.arange(3), "scores": np.ones((2, 4))}, {"nodes": np.arange(3), "scores": np.ones((3, 0))}):
-        np.savez(path, **odd)
-        with pytest.raises(RecordError, match=r"predictions\.npz holds no readable prediction: its arrays do not fit"):
-            read_prediction(path)
-    np.savez_compressed(path, nodes=np.arange(3000), scores=np.ones((3000, 4)))
-    content = bytearray(path.read_bytes())
-    content[60:90] = b"\xff" * 30
-    path.write_bytes(bytes(content))
-    with pytest.raises(RecordError, match=r"predictions\.npz"):
-        read_prediction(path)
+def test_a_cell_has_the_prediction_of_its_record_or_says_why_not(finished: Path, tmp_path: Path) -> None:
+    cell = next(cell for cell in read_cells(finished) if cell.record.method.name == "mlp")
+    found, part = cell.prediction(), cell.record.predictions
+    assert isinstance(found, Classes) and part is not None
+    assert (part.kind, [file.path for file in part.files], part.rows) == ("classes", ["predictions.npz"], found.rows)
+    shutil.copytree(cell.folder, tmp_path / "cell")
+    other = replace(found, classes=(found.classes + 1) % 3)
+    other.write(tmp_path / "cell")
+    with pytest.raises(RecordError, match=r"predictions\.npz is not the file of its record; run the cell again"):
+        replace(cell, folder=tmp_path / "cell").prediction()
+    with pytest.raises(RecordError, match=r"predictions\.npz cannot be read"):
+        replace(cell, folder=tmp_path).prediction()
+    failed = cell.record.model_copy(update={"status": "failed", "predictions": None})
+    with pytest.raises(RecordError, match="the cell is failed and has no prediction"):
+        replace(cell, record=failed).prediction()
+    another = cell.record.model_copy(update={"predictions": part.model_copy(update={"kind": "maps"})})
+    with pytest.raises(UnknownNameError, match="Unknown kind of prediction 'maps'"):
+        replace(cell, record=another).prediction()
 
 
 def test_the_long_table(finished: Path) -> None:
@@ -122,22 +128,3 @@ def test_one_protocol() -> None:
         one_protocol(["b@1", "a@1"])
     with pytest.raises(UnknownNameError, match="a@2"):
         one_protocol(["a@1"], "a@2")
-
-
-def test_predictions_round_trip_to_the_byte(tmp_path: Path) -> None:
-    prediction = NodeAnswer(np.arange(3), np.array([[0.1, 0.9], [0.5, 0.5], [1, 0]], dtype=np.float32))
-    first, second = (write_prediction(prediction, tmp_path / name) for name in ("a.npz", "b.npz"))
-    assert first == second
-    again = read_prediction(tmp_path / "a.npz")
-    np.testing.assert_array_equal(again.nodes, prediction.nodes)
-    np.testing.assert_array_equal(again.scores, prediction.scores)
-    assert again.classes.tolist() == [1, 0, 0]
-
-
-def test_predictions_are_never_unpickled(tmp_path: Path) -> None:
-    np.savez(tmp_path / "bad.npz", nodes=np.array([{}], dtype=object), scores=np.zeros((1, 2)))
-    with pytest.raises(RecordError, match=r"bad\.npz"):
-        read_prediction(tmp_path / "bad.npz")
-    (tmp_path / "bad.npz").write_bytes(b"PK\x03\x04")
-    with pytest.raises(RecordError, match=r"bad\.npz"):
-        read_prediction(tmp_path / "bad.npz")

@@ -1,67 +1,123 @@
-"""The committed results: kept predictions cover their seed's test nodes and give the kept scores, digit by digit."""
+"""The committed results: kept predictions cover their seed's test items and give the kept scores, digit by digit."""
 
 from __future__ import annotations
 
+import re
+import shutil
+from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from magbench import paths
+from magbench.data.digests import part_digests
 from magbench.data.load import load_dataset
 from magbench.data.mag import MAG
-from magbench.metrics import METRICS
-from magbench.predictions.ranks import PairRanks
+from magbench.method_string import parse_method
+from magbench.predictions.base import Prediction
+from magbench.predictions.classes import Classes
+from magbench.predictions.ranks import Ranks
 from magbench.registry import Registry
-from magbench.results.kept import kept_predictions
-from magbench.results.record import parse_record
-from magbench.tasks.base import Task, make_task
+from magbench.results.kept import KeptCell, kept_cells, kept_records
+from magbench.results.record import Record
+from magbench.run.plan import PlanPart, make_plan
+from magbench.tasks.base import AnyTask, make_task
 from magbench.tasks.retrieval.task import RetrievalTask
 
-FILES = sorted((paths.PACKAGE.parent / "leaderboard" / "runs").glob("*/*/*.jsonl"))
+FOLDERS = sorted({path.parent for path in (paths.content("leaderboard") / "runs").glob("*/*/*.jsonl")})
+Name = tuple[str, str, str, str]
+
+
+@pytest.fixture(scope="module")
+def cells() -> dict[str, list[KeptCell]]:
+    """Of every task, those on the first feature set of its data set."""
+    registry, found = Registry.default(), defaultdict(list)
+    for cell in kept_cells():
+        task, features, *_ = _name(cell.record)
+        if features == registry.dataset(cell.record.dataset.id).features[0]:
+            found[task].append(cell)
+    return found
 
 
 def test_there_are_kept_results() -> None:
-    assert FILES
+    assert FOLDERS
 
 
-@pytest.mark.parametrize("folder", sorted({path.parent for path in FILES}), ids=lambda folder: folder.name)
-def test_kept_predictions_give_the_kept_scores(folder: Path) -> None:
+@pytest.mark.parametrize("name", [f"{folder.parent.name}/{folder.name}" for folder in FOLDERS])
+def test_kept_predictions_give_the_kept_scores(name: str, cells: dict[str, list[KeptCell]]) -> None:
     registry = Registry.default()
-    spec = registry.task(f"{folder.parent.name}/{folder.name}")
+    spec = registry.task(name)
     mag = load_dataset(registry.dataset(spec.dataset))
-    task = make_task(spec)
-    for path in sorted(folder.glob("*.jsonl")):
-        arrays = kept_predictions(path.with_name(path.name.removesuffix(".jsonl") + ".npz"))
-        for line in path.read_text(encoding="utf-8").splitlines():
-            record = parse_record(line, str(path))
-            assert record.dataset.sha256 == mag.fingerprint()
-            assert record.task.hash == spec.digest()
-            end = f"_{record.protocol}_{record.seed}"
-            own = {name.removesuffix(end): array for name, array in arrays.items() if name.endswith(end)}
-            again = _rescored(task, mag, own, record.seed)
-            for score in record.scores:
-                found = again[score.metric, score.split]
-                assert found == pytest.approx(score.value, abs=1e-12), (path.name, record.seed, score.metric)
+    task, data = make_task(spec), part_digests(mag, registry.family(spec.family).reads)
+    assert cells[name]
+    for cell in cells[name]:
+        record, prediction = cell.record, cell.prediction()
+        assert record.dataset.sha256 == data
+        assert record.task.hash == spec.digest() and record.task.variant == spec.variant
+        assert record.task.design == task.design
+        _covers_the_test_items(prediction, task, mag, record.seed)
+        again = {(score.metric, score.split): score for score in task.score(prediction)}
+        for score in record.scores:
+            found = again[score.metric, score.split]
+            assert found.value == pytest.approx(score.value, abs=1e-12), (record.method.name, record.seed, score.metric)
+            assert (found.n, found.pool) == (score.n, score.pool)
 
 
-def _rescored(task: Task, mag: MAG, arrays: dict[str, np.ndarray], seed: int) -> dict[tuple[str, str], float]:
-    """(metric, split) → score, from a seed's kept arrays."""
+def _covers_the_test_items(prediction: Prediction, task: AnyTask, mag: MAG, seed: int) -> None:
+    """Each once: test nodes with their classes, test edges, or what each side asks."""
+    if isinstance(prediction, Classes):
+        assert np.array_equal(np.sort(prediction.nodes), task.split(mag, seed).test), seed
+        assert np.array_equal(prediction.true, np.asarray(mag[task.spec.label])[prediction.nodes])
+        return
+    assert isinstance(prediction, Ranks)
     if isinstance(task, RetrievalTask):
-        ranks = PairRanks(**arrays)
         places = np.arange(len(task.ask(mag).asked))
-        assert all(np.array_equal(np.sort(ranks.item[ranks.side == side]), places) for side in (0, 1))
-        return {(score.metric, score.split): score.value for score in task.score(ranks, mag, seed)}
-    compared = _compared(task, mag, arrays, seed)
-    return {(name, "test"): METRICS[name](*compared) for name in task.spec.metrics}
+        sides = [np.sort(prediction.item[prediction.side == side]) for side in (0, 1)]
+        assert all(np.array_equal(np.unique(own) if "text" in task.spec.variant else own, places) for own in sides)
+    else:
+        assert prediction.rows == task.split(mag).test.shape[1]
 
 
-def _compared(task: Task, mag: MAG, arrays: dict[str, np.ndarray], seed: int) -> tuple[np.ndarray, ...]:
-    """What the metrics take: true and predicted classes of the seed's test nodes, or the counts of each test edge."""
-    if task.design == "fixed":
-        counts = arrays["above"], arrays["equal"]
-        assert len(counts[0]) == task.split(mag).test.shape[1]
-        return counts
-    nodes, classes = arrays["nodes"], arrays["classes"]
-    assert np.array_equal(np.sort(nodes), task.split(mag, seed).test), seed
-    return np.asarray(mag[task.spec.label])[nodes], classes.astype(np.int64)
+def test_kept_cells_are_found_by_their_key_whatever_is_said_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Titles, summaries, citations and comments of every task, protocol and method change, and no key does."""
+    own = {(_name(record), record.key) for record in kept_records()}
+    names = {name for name, _ in own}
+    before = _keys(Registry.default(), names)
+    current = own & before
+    assert len(current) > 0.8 * len(own), "kept cells that no plan finds"
+    for kind in ("tasks", "baselines"):
+        shutil.copytree(paths.content(kind), tmp_path / kind)  # type: ignore[arg-type]
+    for path in [*tmp_path.glob("tasks/*/*.toml"), *tmp_path.glob("baselines/*/method.toml")]:
+        text = path.read_text(encoding="utf-8")
+        text = re.sub(r'(?m)^(title|summary) = "', r"\g<0>Another ", text)
+        path.write_text(re.sub(r"(?m)^citation = \[", r'\g<0>"Another.", ', text), encoding="utf-8")
+    for path in tmp_path.glob("baselines/*/__init__.py"):
+        path.write_text(path.read_text(encoding="utf-8") + "# another comment\n", encoding="utf-8")
+    sources = Registry.default().method("gcn").source_hash()
+    monkeypatch.setattr(paths, "content", lambda kind: tmp_path / kind)
+    registry = Registry.default()
+    assert registry.task("nc/emoji").title.startswith("Another") and registry.method("gcn").source_hash() != sources
+    assert _keys(registry, names) == before
+
+
+def _name(record: Record) -> Name:
+    task = f"{record.task.id}@{record.task.version}"
+    return task, record.dataset.features, record.method.name, record.protocol
+
+
+def _keys(registry: Registry, names: set[Name]) -> set[tuple[Name, str]]:
+    """The key that a plan gives to each task, feature set, method and protocol today."""
+    asked: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    for task, features, method, protocol in names:
+        asked[task, features, protocol].add(method)
+    parts = [
+        PlanPart(
+            (registry.task(task),), (features,), tuple(map(parse_method, methods)), registry.protocol(protocol), (0,)
+        )
+        for (task, features, protocol), methods in sorted(asked.items())
+    ]
+    plan = make_plan(registry, parts, Path("out"))
+    return {((cell.task, cell.features, cell.method, cell.protocol), cell.key) for cell in plan}

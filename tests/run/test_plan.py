@@ -9,10 +9,12 @@ import pytest
 from lab import Lab, cells
 
 from magbench.errors import OptionError, RecordError
+from magbench.method_string import parse_method
 from magbench.registry import Registry
-from magbench.run.plan import Cell, parse_seeds, pending
+from magbench.run.plan import Cell, Digests, PlanPart, key, make_plan, parse_seeds, pending
 from magbench.run.request import make_request
 from magbench.specs import Protocol
+from magbench.train.compose import compose
 
 STANDARD = Registry.default().protocol("standard@1")
 
@@ -70,11 +72,12 @@ def test_controls_stand_behind_their_task(lab: Lab) -> None:
     names = ("random", "no_graph", "node_disjoint", "random_node_disjoint")
     assert found == [
         "retrieval/emoji@1", *(f"retrieval/emoji[control={name}]@1" for name in names), "node_classification/toy@1",
+        *(f"node_classification/toy[control={name}]@1" for name in names[:2]),
         "retrieval/tabler[pool=all]@1", *(f"retrieval/tabler[pool=all,control={name}]@1" for name in names),
         "retrieval/tabler[control=rewired]@1",
     ]  # fmt: skip
     with pytest.raises(OptionError, match="--controls: no task here"):
-        plan(lab, "gcn", tasks=["nc/toy", "ret/emoji[control=random]"], controls=True)
+        plan(lab, "gcn", tasks=["nc/toy[control=no_graph]", "ret/emoji[control=random]"], controls=True)
 
 
 def test_the_key_follows_what_can_change_a_score(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,6 +89,54 @@ def test_the_key_follows_what_can_change_a_score(lab: Lab, monkeypatch: pytest.M
     monkeypatch.setattr("magbench.ENGINE", 10**6)
     (engine,) = plan(lab, "mlp")
     assert len({cell.key for cell in (before, option, task, protocol, engine)}) == 5
+
+
+def test_the_key_holds_what_is_asked_and_trained_and_no_prose(lab: Lab) -> None:
+    """Not how a task, protocol or method is called, scored, searched or cited."""
+    with lab.environment():
+        registry = Registry.default()
+    (before,) = plan(lab, "mlp+optimag")
+    task, protocol = registry.task("nc/toy"), registry.protocol("short@1")
+    registry.tasks[task.id] = task.model_copy(
+        update={"title": "Other", "summary": "Other", "metrics": ("macro_f1",), "ranked": False}
+    )
+    registry.protocols["short"] = protocol.model_copy(update={"title": "Other", "ranked": True})
+    for name in ("mlp", "optimag"):
+        entry = registry.methods[name]
+        prose = {"title": "Other", "summary": "Other", "citation": ("Other",), "search": {}}
+        registry.methods[name] = dataclasses.replace(entry, spec=entry.spec.model_copy(update=prose))
+
+    def key(**changed: object) -> str:
+        part = PlanPart(
+            (registry.task("nc/toy"),), (), (parse_method("mlp+optimag"),), registry.protocol("short@1"), (0,)
+        )
+        with lab.environment():
+            (cell,) = make_plan(registry, [part], lab.root / "planned")
+        return cell.key
+
+    assert key() == before.key
+    entry = registry.methods["optimag"]
+    registry.methods["optimag"] = dataclasses.replace(entry, spec=entry.spec.model_copy(update={"revision": 99}))
+    assert key() != before.key
+
+
+def test_the_key_holds_the_parts_of_the_data_that_the_family_reads(lab: Lab) -> None:
+    with lab.environment():
+        registry = Registry.default()
+        task, protocol = registry.task("nc/toy"), registry.protocol("short@1")
+        data = Digests(registry).of(task, "synthetic")
+    assert set(data) == {"graph", "features", "labels"} <= set(registry.family("node_classification").reads)
+    composition = compose("mlp", registry, protocol)
+    found = key(task, composition, protocol, data)
+    assert key(task, composition, protocol, {**data, "graph": "0" * 64}) != found
+    assert set(found) == {"task", "data", "method", "engine", "protocol"}
+
+
+def test_equal_options_have_one_name_and_one_key(lab: Lab) -> None:
+    texts = ("mlp+optimag[rho=.5]", "mlp+optimag[rho=0.5]", "mlp+optimag[rho=5e-1]")
+    found = [plan(lab, text)[0] for text in texts]
+    assert {cell.method for cell in found} == {"mlp+optimag[rho=0.5]"} and len({cell.key for cell in found}) == 1
+    assert len(plan(lab, *texts)) == 1
 
 
 def test_a_long_method_string_has_a_folder(lab: Lab) -> None:

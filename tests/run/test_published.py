@@ -23,7 +23,7 @@ def add(lab: Lab, name: str, *tasks: str) -> None:
     """The laboratory has the miniature of a data set, and of tasks in node classification on it, as ``mini-<name>``."""
 
     def small(text: str) -> str:
-        return re.sub(r'(?m)^(name|dataset) = "', r'\g<0>mini-', text)
+        return re.sub(r'(?m)^(name|dataset) = "', r"\g<0>mini-", text)
 
     (lab.tasks / "datasets" / f"mini-{name}.toml").write_text(small(miniatures.toml(name)), encoding="utf-8")
     for task in tasks:
@@ -68,7 +68,9 @@ def test_movies_are_imported_and_run_with_drawn_and_fixed_splits(lab: Lab, tmp_p
     assert "as published: " in card
     assert lab.call("data", "verify", "mini-movies").code == 0
     out = tmp_path / "runs"
-    outcome = lab.run("-t", "nc/mini-movies", "-t", "nc/mini-movies-magb42", "-m", "mlp", "--seeds", "0,1", "--out", out)
+    outcome = lab.run(
+        "-t", "nc/mini-movies", "-t", "nc/mini-movies-magb42", "-m", "mlp", "--seeds", "0,1", "--out", out
+    )
     assert outcome.code == 0, outcome.err
     tested = splits(out)
     assert len(tested["mini-movies"]) == 2
@@ -81,7 +83,9 @@ def test_methods_are_compared_over_the_nodes_of_a_fixed_split(lab: Lab, tmp_path
     add(lab, "movies", "movies", "movies-magb42")
     lab.call("data", "import", "mini-movies", miniatures.write_magb(tmp_path / "repo"))
     out, a, b = tmp_path / "runs", "mlp", "sage"
-    outcome = lab.run("-t", "nc/mini-movies", "-t", "nc/mini-movies-magb42", "-m", a, "-m", b, "--seeds", "0,1", "--out", out)
+    outcome = lab.run(
+        "-t", "nc/mini-movies", "-t", "nc/mini-movies-magb42", "-m", a, "-m", b, "--seeds", "0,1", "--out", out
+    )
     assert outcome.code == 0, outcome.err
     right = {}
     for name, folder in cells(out / "node_classification" / "mini-movies-magb42@1").items():

@@ -17,6 +17,6 @@ def test_every_task_of_the_data_set_and_no_other() -> None:
     nodes = {"node_classification/emoji@1", "node_classification/emoji-coarse@1"}
     assert nodes <= set(parts)
     assert all(name.partition("@")[0].partition("/")[2].startswith("emoji") for name in parts)
-    split = make_task(registry.task("nc/emoji")).draw(mag, 0)
+    split = make_task(registry.task("nc/emoji")).draw(mag, 0).split
     assert np.array_equal(parts["node_classification/emoji@1"].train, split.train)
     assert np.array_equal(parts["node_classification/emoji@1"].test, split.test)
