@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from base64 import b64encode
-from contextlib import suppress
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -15,6 +13,7 @@ from markupsafe import Markup, escape
 from magbench.board.numbers import FILTERS
 from magbench.board.view import label_of
 from magbench.errors import OutputError
+from magbench.files import replace_files
 from magbench.metrics import higher_is_better
 
 
@@ -24,14 +23,10 @@ def write_page(page: str, target: Path) -> Path:
     Raises:
         OutputError: it cannot be written.
     """
-    partial = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(page.encode("utf-8", errors="replace"))
-        partial.replace(target)
+        replace_files({target: page.encode("utf-8", errors="replace")})
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
         reason = error.strerror or error
         raise OutputError(f"{target} cannot be written: {reason}. Choose another path.") from error
     return target

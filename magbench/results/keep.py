@@ -12,18 +12,17 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from filelock import FileLock
 
 from magbench import paths
 from magbench.errors import OutputError
+from magbench.files import replace_files
+from magbench.locks import name_of, turn
 from magbench.method_string import file_name
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell, newest
@@ -85,7 +84,7 @@ def keep(cells: Iterable[StoredCell], folder: Path, *, replace: bool = False) ->
     for target, group in groups.items():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with turns(target):
+            with turn(f"keep-{name_of(target)}"):
                 old = _lines(target)
                 chosen = group if replace else _better(group, old, kept.left)
                 kept.files.extend(_write(chosen, old, target) if chosen else ())
@@ -147,23 +146,3 @@ def _write(group: Sequence[StoredCell], old: Lines, target: Path) -> list[Path]:
     np.savez_compressed(buffer, allow_pickle=False, **{key: arrays[key] for key in sorted(arrays)})
     replace_files({packed: buffer.getvalue(), target: "".join(lines[key] + "\n" for key in sorted(lines)).encode()})
     return [target, packed]
-
-
-def turns(target: Path) -> FileLock:
-    """A lock: sessions that read, merge and write one target on this machine take turns."""
-    folder = paths.home() / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / f"keep-{sha256(str(target.resolve()).encode()).hexdigest()[:16]}.lock")
-
-
-def replace_files(contents: Mapping[Path, bytes]) -> None:
-    """Exchange files as a whole and all together, so that a full disk leaves the old ones."""
-    staged = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in contents}
-    try:
-        for path, temporary in staged.items():
-            temporary.write_bytes(contents[path])
-        for path, temporary in staged.items():
-            temporary.replace(path)
-    finally:
-        for temporary in staged.values():
-            temporary.unlink(missing_ok=True)

@@ -17,9 +17,10 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from magbench.errors import OutputError, RecordError, SpecError, UnknownNameError
+from magbench.files import replace_files
+from magbench.locks import name_of, turn
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell
-from magbench.results.keep import replace_files, turns
 from magbench.results.record import Record, Status
 from magbench.specs import canonical_hash
 from magbench.suites import Suite
@@ -187,7 +188,7 @@ def keep_study(suite: Suite, registry: Registry, cells: Iterable[StoredCell], fo
         )
     target = folder / suite.name
     try:
-        with turns(target):
+        with turn(f"keep-{name_of(target)}"):
             rows = merge(read_rows(target) if target.is_dir() else (), [row for row, _ in found])
             environments = _environments(target) | {row.env: env for row, env in found}
             text = "".join(row.model_dump_json(exclude_defaults=True) + "\n" for row in rows)
