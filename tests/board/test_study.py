@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from magbench.board.study import StudyView, study_view
-from magbench.board.study_charts import heat, lines, lines_scale
 from magbench.board.study_grid import point
+
+from magbench.board.study_charts import heat, lines, lines_scale
 from magbench.board.study_page import render_studies, write_studies
 from magbench.board.study_summary import as_json, as_markdown, write_summary
 from magbench.results.study import KeptStudy, StudyCell

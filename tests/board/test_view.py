@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from magbench.board.cells import scores_frame
+
 from magbench.board.report import ReportCell
 from magbench.board.view import Label, label_of, sections
 from magbench.stats.intervals import sign_flip

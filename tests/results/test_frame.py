@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from magbench.results.table import results_table
 
 from magbench.errors import OptionError, RecordError, UnknownNameError
 from magbench.results.controls import fit_to_show
 from magbench.results.frame import StoredCell, comparable, newest, one_protocol, read_cells, scores_frame
 from magbench.results.predictions import read_prediction, write_prediction
-from magbench.results.table import results_table
 from magbench.tasks.views import NodePrediction
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from lab import Lab
+from magbench.results.table import results_table
 from scipy import stats
 
 from magbench.cli.results import table_rows
@@ -18,7 +19,6 @@ from magbench.results.frame import StoredCell, read_cells, scores_frame
 from magbench.results.items import by_design, item_scores
 from magbench.results.keep import keep
 from magbench.results.kept import kept_cells
-from magbench.results.table import results_table
 from magbench.stats.paired import against_hosts, paired
 
 TASK = """

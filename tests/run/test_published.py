@@ -10,11 +10,11 @@ import pytest
 from data import miniatures
 from data.hub_stub import Hub
 from lab import Lab, cells
+from magbench.results.table import results_table
 
 from magbench.results.frame import read_cells
 from magbench.results.keep import keep
 from magbench.results.kept import kept_cells
-from magbench.results.table import results_table
 
 
 def add(lab: Lab, name: str) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from lab import Lab
+from magbench.results.table import results_table
 
 from magbench.metrics import METRICS
 from magbench.results.frame import StoredCell, read_cells
 from magbench.results.keep import keep
 from magbench.results.kept import kept_cells
-from magbench.results.table import results_table
 
 TASK = """
 name = "toy"
