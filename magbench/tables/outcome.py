@@ -46,6 +46,7 @@ class Outcome:
         steps: quantity → step → value, of a method that measures its states step by step; may be empty.
         shipped: whether magbench finds all parts of the method by name.
         ranked: whether the leaderboard ranks the task and the protocol.
+        dataset_version: of the data set; None if it is not known.
     """
 
     task: str
@@ -72,6 +73,7 @@ class Outcome:
     steps: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     shipped: bool = True
     ranked: bool = True
+    dataset_version: int | None = None
 
     @property
     def question(self) -> Question:
@@ -108,7 +110,7 @@ def outcome_of(cell: Cell, registry: Registry, metric: str | None = None, *, cur
     scores = {score.metric: score.value for score in record.overall}
     return Outcome(
         task=name,
-        dataset=f"{record.dataset.id}@{record.dataset.version}",
+        dataset=record.dataset.id,
         method=record.method.name,
         seed=record.seed,
         status=record.status,
@@ -131,6 +133,7 @@ def outcome_of(cell: Cell, registry: Registry, metric: str | None = None, *, cur
         steps=steps(record.telemetry),
         shipped=_shipped(record.method.name, registry),
         ranked=all(spec is None or spec.ranked for spec in specs),
+        dataset_version=record.dataset.version,
     )
 
 

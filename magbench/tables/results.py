@@ -39,7 +39,8 @@ class Row(Table):
     """One method.
 
     Attributes:
-        score: the first metric over seeds; ``low`` and ``high`` are its interval.
+        score: the first metric over seeds; ``low`` and ``high`` are its interval, ``interval`` says which kind, and
+            ``note`` why there is none.
         others: the other metrics, in the table's order.
         versus: of a regularised method its difference to its host.
         seeds, failed: how many runs have scores, and how many have none.
@@ -52,6 +53,8 @@ class Row(Table):
     score: Spread
     low: Number
     high: Number
+    interval: str
+    note: str
     others: tuple[Spread | None, ...]
     versus: Comparison | None
     seeds: int
@@ -77,6 +80,7 @@ class ResultsTable(Table):
 
     task: str
     dataset: str
+    dataset_version: int | None
     features: str
     protocol: str
     metrics: tuple[str, ...]
@@ -144,6 +148,7 @@ def results_table(outcomes: Sequence[Outcome], *, test_train_ratio: float = 1 / 
     return ResultsTable(
         task=first.task,
         dataset=first.dataset,
+        dataset_version=first.dataset_version,
         features=first.features,
         protocol=first.protocol,
         metrics=metrics,
@@ -204,6 +209,8 @@ def _rows(
                 score=Spread(mean=found["mean"], std=found["std"]),
                 low=found["low"],
                 high=found["high"],
+                interval=found["interval"],
+                note=found["note"],
                 others=tuple(None if o is None else Spread(mean=o["mean"], std=o["std"]) for o in others),
                 versus=versus.get(str(method)),
                 seeds=int(found["n_seeds"]),
