@@ -1,5 +1,5 @@
-"""Pages made of results: pure functions of what they are given, no training, no network.
+"""Pages made of tables: pure functions of what they are given; no statistic, no training, no network.
 
-``cells`` says what a page is given, ``view`` turns it into the rows a template prints, ``charts`` into coordinates,
-``report`` writes the page of one run.
+``magbench.tables`` has the numbers. Here ``page`` is the engine of every page, ``charts`` and its like turn numbers
+into coordinates, ``view`` puts both together for a template, and ``report`` writes the page of one run.
 """

@@ -8,10 +8,11 @@ All strips, all curves and all tracks of a task share their scales, so panels ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, isfinite, log10
-from typing import Any, TypeGuard
+
+from magbench.tables.section import MethodRuns, Run
 
 STRIP_SIZE = (180, 170)
 CURVE_SIZE = (250, 160)
@@ -95,12 +96,12 @@ def strip_scale(values: Iterable[float]) -> Scale:
     return Scale.around(values, STRIP_SIZE[1] - _BOTTOM, _TOP)
 
 
-def strip(scale: Scale, methods: Sequence[tuple[str, bool, Mapping[int, float]]]) -> Strip:
+def strip(scale: Scale, methods: Sequence[tuple[str, bool, MethodRuns]]) -> Strip:
     """A panel of one method, or of a host and its regularised variant.
 
     Args:
         scale: from :func:`strip_scale`.
-        methods: ``(label, regularised, seed -> score)`` for one or two methods, the host first.
+        methods: ``(label, regularised, runs)`` for one or two methods, the host first; each has a score.
     """
     width = STRIP_SIZE[0] - _LEFT - _RIGHT
     places = [_LEFT + width * (2 * i + 1) / (2 * len(methods)) for i in range(len(methods))]
@@ -109,17 +110,22 @@ def strip(scale: Scale, methods: Sequence[tuple[str, bool, Mapping[int, float]]]
             round(x, 1),
             label,
             regularised,
-            tuple(Point(scale(value), seed, value) for seed, value in sorted(scores.items())),
-            scale(sum(scores.values()) / len(scores)),
+            tuple(Point(scale(score), seed, score) for seed, score in scores_of(found).items()),
+            scale(found.mean or 0.0),
         )
-        for x, (label, regularised, scores) in zip(places, methods, strict=True)
+        for x, (label, regularised, found) in zip(places, methods, strict=True)
     )
     lines: tuple[tuple[float, float, float, float], ...] = ()
     if len(methods) == 2:
-        (_, _, first), (_, _, second) = methods
+        first, second = (scores_of(found) for _, _, found in methods)
         left, right = (column.x for column in columns)
         lines = tuple((left, scale(first[s]), right, scale(second[s])) for s in sorted(first.keys() & second.keys()))
     return Strip(columns, lines, scale.ticks())
+
+
+def scores_of(found: MethodRuns) -> dict[int, float]:
+    """Seed → score, of the runs that have one."""
+    return {run.seed: run.score for run in found.runs if run.score is not None}
 
 
 @dataclass(frozen=True)
@@ -142,37 +148,23 @@ class Curves:
     y_ticks: tuple[Tick, ...]
 
 
-History = Sequence[tuple[int, float]]
-
-
-def curve_points(history: Sequence[Mapping[str, Any]]) -> History:
-    """``(epoch, validation value)`` of the epochs that were validated."""
-    found = ((row.get("epoch"), row.get(f"val_{selected(row)}")) for row in history)
-    return [(int(epoch), float(value)) for epoch, value in found if _number(epoch) and _number(value)]
-
-
-def selected(row: Mapping[str, Any]) -> str:
-    """What validation measured in this row of a history, e.g. ``accuracy`` for ``val_accuracy``; "" for nothing."""
-    return next((name.removeprefix("val_") for name in row if name.startswith("val_")), "")
-
-
-def curve_scales(histories: Iterable[History]) -> tuple[Scale, Scale]:
+def curve_scales(runs: Iterable[Run]) -> tuple[Scale, Scale]:
     """The scales of epochs and of the validation value that all curves of a task share."""
-    points = [point for history in histories for point in history]
+    runs = list(runs)
     width, height = CURVE_SIZE
-    epochs = Scale.around([0, *(epoch for epoch, _ in points)], _LEFT, width - _RIGHT, pad=0)
-    return epochs, Scale.around((value for _, value in points), height - _BOTTOM, _TOP)
+    epochs = Scale.around([0, *(epoch for run in runs for epoch in run.epochs)], _LEFT, width - _RIGHT, pad=0)
+    return epochs, Scale.around((value for run in runs for value in run.validation), height - _BOTTOM, _TOP)
 
 
-def curves(scales: tuple[Scale, Scale], seeds: Mapping[int, History]) -> Curves:
+def curves(scales: tuple[Scale, Scale], runs: Iterable[Run]) -> Curves:
     """A panel of one method's curves, a line a seed; seeds without validated epochs are left out."""
     x, y = scales
     lines = []
-    for seed, history in sorted(seeds.items()):
-        if history:
-            best_epoch, best = max(history, key=lambda point: (point[1], -point[0]))
-            points = " ".join(f"{x(epoch):g},{y(value):g}" for epoch, value in history)
-            lines.append(Line(seed, points, x(best_epoch), y(best), best_epoch))
+    for run in runs:
+        if run.best_epoch is not None:
+            points = " ".join(f"{x(e):g},{y(value):g}" for e, value in zip(run.epochs, run.validation, strict=True))
+            best = run.validation[run.epochs.index(run.best_epoch)]
+            lines.append(Line(run.seed, points, x(run.best_epoch), y(best), run.best_epoch))
     return Curves(tuple(lines), x.ticks(3, whole=True), y.ticks())
 
 
@@ -184,7 +176,3 @@ def bar_scale(bounds: Iterable[float]) -> Scale:
 def track_scale(values: Iterable[float]) -> Scale:
     """The horizontal scale, from 0, that all tracks of a task share; values are at least 0."""
     return Scale(0.0, max(values, default=0.0) or 1.0, 8, TRACK_SIZE[0] - 8)
-
-
-def _number(value: object) -> TypeGuard[float]:
-    return isinstance(value, (int, float)) and isfinite(value)

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from magbench import __version__
 from magbench.board import histograms
 from magbench.board.nodes import data_uri, shortened
-from magbench.board.page import policy_hash, source, template_engine, write_page
+from magbench.board.page import render_page, write_page
 from magbench.data.cards import Card
 from magbench.data.figures import ConflictReport
 from magbench.data.mag import MAG
@@ -45,23 +44,17 @@ def write_conflict(report: ConflictReport, mag: MAG, facts: Card, target: Path) 
 
 def render_conflict(report: ConflictReport, mag: MAG, facts: Card) -> str:
     """The page as text; the same report of the same data set gives the same bytes."""
-    environ = template_engine()
-    style = source(environ, "report.css") + source(environ, "conflict.css")
-    script = source(environ, "report.js")
-    return environ.get_template("conflict.html").render(
+    return render_page(
+        "conflict.html",
+        styles=("report.css", "conflict.css"),
         report=report,
         facts=facts,
         title=f"{facts.title}: conflict report",
-        version=__version__,
         size=histograms.SIZE,
         steps=histograms.steps,
         bars=histograms.degree_bars(report.degrees.doubling),
         view=cache(lambda node: _view(mag, node)),
         pictures=mag.images is not None,
-        style=style,
-        script=script,
-        style_hash=policy_hash(style),
-        script_hash=policy_hash(script),
     )
 
 

@@ -10,8 +10,8 @@ from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from magbench.board.cells import ReportCell, Sample
-from magbench.board.view import Label, label_of
+from magbench.board.label import Label, label_of
+from magbench.board.sample import Sample, Sampled
 
 LIMIT = 24
 """Nodes on a page, over all sections: pictures travel inside the page."""
@@ -40,17 +40,17 @@ class Card:
     verdicts: tuple[Verdict, ...]
 
 
-def cards(cells: Sequence[ReportCell], limit: int) -> tuple[int | None, tuple[Card, ...]]:
+def cards(sampled: Sequence[Sampled], limit: int) -> tuple[int | None, tuple[Card, ...]]:
     """The seed that was looked at, and up to ``limit`` cards in the order of the first method's sample."""
-    sampled = [cell for cell in cells if cell.ok and cell.sample]
+    sampled = [run for run in sampled if run.nodes]
     if not sampled or limit < 1:
         return None, ()
-    seed = min(cell.seed for cell in sampled)
+    seed = min(run.seed for run in sampled)
     nodes: dict[int, list[tuple[str, Sample]]] = {}
-    for cell in sorted((cell for cell in sampled if cell.seed == seed), key=lambda cell: cell.method):
-        for sample in cell.sample:
-            nodes.setdefault(sample.node, []).append((cell.method, sample))
-    methods = len({cell.method for cell in sampled if cell.seed == seed})
+    for run in sorted((run for run in sampled if run.seed == seed), key=lambda run: run.method):
+        for sample in run.nodes:
+            nodes.setdefault(sample.node, []).append((run.method, sample))
+    methods = len({run.method for run in sampled if run.seed == seed})
     return seed, tuple(_card(seen, methods) for seen in list(nodes.values())[:limit])
 
 

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import isfinite
+from typing import TypeGuard
 
 NOTHING = "–"
 _MINUS = "−"
 
 
-def score(value: float) -> str:
+def known(value: float | None) -> TypeGuard[float]:
+    """Whether there is a number to print."""
+    return value is not None and isfinite(value)
+
+
+def score(value: float | None) -> str:
     """A score or standard deviation to three digits; zero has no sign."""
-    return f"{round(value, 3) + 0.0:.3f}".replace("-", _MINUS) if isfinite(value) else NOTHING
+    return f"{round(value, 3) + 0.0:.3f}".replace("-", _MINUS) if known(value) else NOTHING
 
 
-def signed(value: float) -> str:
+def signed(value: float | None) -> str:
     """A difference to three digits with its sign; zero has none."""
-    if not isfinite(value):
+    if not known(value):
         return NOTHING
     return f"{value:+.3f}".replace("-", _MINUS) if abs(value) >= 0.0005 else "0.000"
 
 
-def p_value(value: float) -> str:
+def p_value(value: float | None) -> str:
     """A p value: three digits below .1, two above."""
-    if not isfinite(value):
+    if not known(value):
         return NOTHING
     if value < 0.001:
         return "< 0.001"
@@ -35,9 +41,9 @@ def count(value: int | None) -> str:
     return NOTHING if value is None else f"{value:,}".replace(",", "\u202f")
 
 
-def seconds(value: float) -> str:
+def seconds(value: float | None) -> str:
     """A duration in the unit that fits."""
-    if not isfinite(value):
+    if not known(value):
         return NOTHING
     if value < 100:
         return f"{value:.1f} s"
@@ -45,9 +51,18 @@ def seconds(value: float) -> str:
     return f"{minutes} min {rest:02d} s"
 
 
-def general(value: float) -> str:
+def general(value: float | None) -> str:
     """A number of any size to three significant digits."""
-    return f"{value:.3g}".replace("-", _MINUS) if isfinite(value) else NOTHING
+    return f"{value:.3g}".replace("-", _MINUS) if known(value) else NOTHING
+
+
+def point(value: float | None, name: str = "gain") -> str:
+    """A gain in points with its sign; a score to three digits; another quantity to three significant ones."""
+    if name == "score":
+        return score(value)
+    if name != "gain" or not known(value):
+        return general(value)
+    return f"{value:+.1f}".replace("-", _MINUS) if abs(value) >= 0.05 else "0.0"
 
 
 FILTERS: dict[str, Callable[..., str]] = {
@@ -57,5 +72,6 @@ FILTERS: dict[str, Callable[..., str]] = {
     "count": count,
     "seconds": seconds,
     "general": general,
+    "point": point,
 }
 """The template filters of the report."""

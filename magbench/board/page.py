@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from base64 import b64encode
-from contextlib import suppress
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from magbench import __version__
+from magbench.board.label import label_of, short_task
 from magbench.board.numbers import FILTERS
-from magbench.board.view import label_of
 from magbench.errors import OutputError
+from magbench.files import replace_files
 from magbench.metrics import higher_is_better
 
 
@@ -24,29 +26,47 @@ def write_page(page: str, target: Path) -> Path:
     Raises:
         OutputError: it cannot be written.
     """
-    partial = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(page.encode("utf-8", errors="replace"))
-        partial.replace(target)
+        replace_files({target: page.encode("utf-8", errors="replace")})
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink()
         reason = error.strerror or error
         raise OutputError(f"{target} cannot be written: {reason}. Choose another path.") from error
     return target
 
 
+def render_page(template: str, *, styles: Sequence[str], **values: Any) -> str:
+    """A page as text; the same values give the same bytes.
+
+    Args:
+        template: one of ``templates/``; it includes ``head.html`` and ``foot.html``.
+        styles: stylesheets of ``templates/``, in their order; the script is ``report.js``.
+        values: what the template prints, ``title`` among them unless it sets that itself.
+    """
+    environ = template_engine()
+    style, script = Markup("").join(source(environ, name) for name in styles), source(environ, "report.js")
+    return environ.get_template(template).render(
+        values,
+        version=__version__,
+        style=style,
+        script=script,
+        style_hash=policy_hash(style),
+        script_hash=policy_hash(script),
+    )
+
+
 def template_engine() -> Environment:
-    """The template engine: everything escaped, a misspelt name an error."""
+    """The template engine: everything escaped, a misspelt name an error, None prints nothing."""
     environ = Environment(
         loader=PackageLoader("magbench.board"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=lambda value: "" if value is None else value,
     )
     environ.filters |= FILTERS | {
+        "short_task": short_task,
         "label": label_of,
         "metric_name": _metric_name,
         "direction": _direction,

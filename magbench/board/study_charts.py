@@ -7,18 +7,23 @@ it stands between the smallest and the largest.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite, log2
 
 from magbench.board.charts import Scale, Tick
+from magbench.tables.curves import Point, Value
 
-Value = bool | int | float | str
 Measured = Mapping[tuple[Value, Value], tuple[float, int]]
 """(x, y) → mean and number of seeds."""
 
 FIELD, LINES_SIZE = (54, 26), (270, 190)
 _LEFT, _TOP, _RIGHT, _BOTTOM = 44, 8, 8, 30
+
+
+def measured(points: Iterable[Point]) -> Measured:
+    """The means of some points, by place."""
+    return {(point.x, point.y): (point.mean, point.seeds) for point in points}
 
 
 @dataclass(frozen=True)

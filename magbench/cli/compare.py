@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from math import isnan
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from magbench.cli.arguments import Kept, Runs
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from magbench.results.items import Cell
+    from magbench.tables.pair import Across, Pair
 
 
 def compare(
@@ -35,28 +33,25 @@ def compare(
     """
     from magbench.cli.output import print_json
     from magbench.registry import Registry
-    from magbench.results.frame import scores_frame
-    from magbench.results.items import by_design, item_scores
     from magbench.results.kept import cells_of
     from magbench.run.request import resolve_methods
-    from magbench.stats.paired import paired
+    from magbench.tables.outcome import outcome_of
+    from magbench.tables.pair import pair_of
 
-    first, second = map(str, resolve_methods([a, b], Registry.default())[0])
+    registry = Registry.default()
+    first, second = map(str, resolve_methods([a, b], registry)[0])
     found = cells_of(runs, kept=kept)
     cells = _of_both(_questions(found, task, protocol, features, (first, second)), (first, second))
-    metric = metric or _primary(cells)
-    frame = scores_frame(cell.record for cell in cells)
-    if metric in set(frame["metric"]):
-        frame = frame[frame["metric"] == metric]
-    table = by_design(paired, frame, item_scores(cells, metric), a=first, b=second, metric=metric, missing="drop")
-    pools = {f"{r.task.id}@{r.task.version}": r.overall[0].pool for r in (cell.record for cell in cells) if r.scores}
-    table["pool"] = table["task"].map(pools)
-    ranks = _across(frame, first, second, metric)
+    metric = _metric(cells, metric)
+    having = [c for c in cells if c.record.status == "ok" and any(s.metric == metric for s in c.record.overall)]
+    table = pair_of([outcome_of(cell, registry, metric) for cell in having], first, second)
     if json:
-        print_json({"comparisons": table.to_dict("records"), "across": ranks})
+        rows = [row.model_dump(mode="json") for row in table.rows]
+        matrix = [{"dataset": name, **means} for name, means in table.across.matrix.items()]
+        print_json({"comparisons": rows, "across": {"summary": _summary(table.across), "matrix": matrix}})
         return
-    _show(table, first, second, metric)
-    for line in ranks["summary"]:
+    _show(table)
+    for line in _summary(table.across):
         print(line)
 
 
@@ -104,19 +99,19 @@ def _of_both(cells: Sequence[Cell], methods: tuple[str, str]) -> list[Cell]:
     return [cell for cell in cells if cell.record.method.name in methods]
 
 
-def _show(table: pd.DataFrame, first: str, second: str, metric: str) -> None:
+def _show(table: Pair) -> None:
     from magbench.cli.output import print_table
 
     rows = [
-        {**row, "interval": "" if isnan(row["low"]) else f"[{row['low']:+.4f}, {row['high']:+.4f}]"}
-        for row in table.to_dict("records")
+        {**row.model_dump(), "interval": "" if row.low is None else f"[{row.low:+.4f}, {row.high:+.4f}]"}
+        for row in table.rows
     ]
     columns = {
         "task": "task",
-        **({"pool": "pool"} if table["pool"].any() else {}),
+        **({"pool": "pool"} if any(row.pool for row in table.rows) else {}),
         "n_seeds": "seeds",
-        "mean_a": first,
-        "mean_b": second,
+        "mean_a": table.a,
+        "mean_b": table.b,
         "difference": "difference",
         "std": "std",
         "interval": "95 % interval",
@@ -124,36 +119,34 @@ def _show(table: pd.DataFrame, first: str, second: str, metric: str) -> None:
         "detectable": "detectable",
         "note": "note",
     }
-    print_table(rows, columns, f"{second} − {first}, {metric}, {' and '.join(table['test'].dropna().unique())}")
+    tests = dict.fromkeys(row.test for row in table.rows if row.test)
+    print_table(rows, columns, f"{table.b} − {table.a}, {table.metric}, {' and '.join(tests)}")
 
 
-def _primary(cells: Sequence[Cell]) -> str:
-    """The first metric of these cells' tasks, if it is one and the same."""
-    from magbench.errors import OptionError
+def _metric(cells: Sequence[Cell], wanted: str | None) -> str:
+    """The wanted metric; by default the first one of these cells' tasks, if it is one and the same.
 
+    Raises:
+        OptionError: the tasks have several, and none is wanted.
+        UnknownNameError: no cell has the wanted one.
+    """
+    from magbench.errors import OptionError, UnknownNameError
+
+    if wanted is not None:
+        known = {score.metric for cell in cells for score in cell.record.overall}
+        if wanted not in known:
+            raise UnknownNameError("metric", wanted, known)
+        return wanted
     found = sorted({cell.record.scores[0].metric for cell in cells if cell.record.scores})
     if len(found) > 1:
         raise OptionError(f"These tasks are ranked by {' and '.join(found)}: choose tasks with -t, or a --metric.")
     return found[0]
 
 
-def _across(frame: Any, a: str, b: str, metric: str) -> dict[str, Any]:
-    """The view across data sets: ranks from five on; below, or where two tasks share a data set, the reason why not."""
-    import numpy as np
+def _summary(across: Across) -> list[str]:
+    """The view across data sets as text: the reason why there is none, or its tables."""
+    import pandas as pd
 
-    from magbench.errors import RecordError
-    from magbench.metrics import higher_is_better
-    from magbench.stats.ranks import ranks
-
-    both = frame[frame["method"].isin([a, b])]
-    try:
-        up = higher_is_better(metric)
-        found = ranks(both, metric=metric, rng=np.random.default_rng(0), higher_is_better=up)
-    except RecordError as reason:
-        return {"summary": [f"No view across data sets: {reason} Choose tasks with -t."], "matrix": []}
-    summary = [found.reason] if found.reason else []
-    for name in ("mean_ranks", "friedman", "nemenyi", "bayesian"):
-        table = getattr(found, name)
-        if len(table):
-            summary.append(table.to_string(index=False))
-    return {"summary": summary, "matrix": found.matrix.reset_index().to_dict("records")}
+    parts = (across.mean_ranks, across.friedman, across.bayesian)
+    tables = [pd.DataFrame([row.model_dump() for row in rows]).to_string(index=False) for rows in parts if rows]
+    return [*([across.reason] if across.reason else []), *tables]

@@ -1,83 +1,87 @@
-"""Retrieval's controls in the terminal: scores beside controls, ranked twice, and rows that may not stand alone."""
+"""Retrieval's controls in the terminal: scores beside controls, ranked twice."""
 
 from __future__ import annotations
 
-import sys
-from collections import defaultdict
 from collections.abc import Sequence
-from math import isnan
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from magbench.results.items import Cell
+    from magbench.tables.base import Spread
+    from magbench.tables.controls import ControlRow, ControlTable
 
 
-def show_controls(cells: Sequence[Cell], metric: str | None) -> None:
-    """Print scores beside controls where a protocol's retrieval has any, and to stderr what is not shown."""
+def show_controls(table: ControlTable) -> None:
+    """Print scores beside controls."""
     from magbench.cli.output import print_table
-    from magbench.results.controls import fit_to_show
 
-    for found in control_rows(cells, metric):
-        rows = [_row(row) for row in found["rows"]]
-        print_table(rows, _columns(rows, found["metric"]), found["title"])
-    for text in fit_to_show(cells)[1]:
-        print(text, file=sys.stderr)
+    rows = [_row(row) for row in table.rows]
+    print_table(rows, _columns(rows, table.metric), _title(table))
 
 
-def control_rows(cells: Sequence[Cell], metric: str | None) -> list[dict[str, Any]]:
-    """One entry a task, protocol and feature set with controls: ``title``, ``metric`` and ``rows``, numbers."""
-    from magbench.results.controls import controls_of
-    from magbench.stats.controls import PLAIN, split_control
-
-    groups: dict[tuple[str, str], list[Cell]] = defaultdict(list)
-    for cell in cells:
-        if cell.record.task.id.startswith("retrieval/") and cell.record.status == "ok":
-            groups[cell.record.protocol, cell.record.dataset.features].append(cell)
-    found = []
-    for (protocol, features), group in sorted(groups.items()):
-        if all(split_control(cell.record.task.id)[1] == PLAIN for cell in group):
-            continue
-        shown = metric or group[0].record.scores[0].metric
-        if all(score.metric != shown for cell in group for score in cell.record.scores):
-            continue
-        table = controls_of(group, shown)
-        for task, own in table.groupby("task"):
-            pool = own["pool"].iloc[0]
-            title = f"{task}, {features}, {protocol}, {pool} candidates: {shown} beside controls"
-            found.append({"title": title, "metric": shown, "rows": own.to_dict("records")})
-    return found
+def control_rows(table: ControlTable) -> dict[str, Any]:
+    """The table as JSON: ``title``, ``metric`` and ``rows``, numbers."""
+    return {"title": _title(table), "metric": table.metric, "rows": [_flat(table, row) for row in table.rows]}
 
 
-def _row(row: dict[Any, Any]) -> dict[str, Any]:
-    from magbench.stats.controls import CONTROLS, PLAIN
+def _title(table: ControlTable) -> str:
+    place = f"{table.task}, {table.features}, {table.protocol}, {table.pool} candidates"
+    return f"{place}: {table.metric} beside controls"
 
-    scores = {name: None if isnan(row[name]) else _score(row, name) for name in (PLAIN, *CONTROLS)}
-    gain = None
-    if not isnan(row["content_gain"]):
-        interval = "" if isnan(row["content_low"]) else f" [{row['content_low']:+.3f}, {row['content_high']:+.3f}]"
-        gain = f"{row['content_gain']:+.3f}{interval}"
-    return {
-        "method": row["method"] + (" (coupled)" if row["towers"] == "coupled" else ""),
-        "rank": _whole(row["rank"]),
-        "content_rank": _whole(row["content_rank"]),
-        **scores,
-        "share": None if isnan(row["fingerprint_share"]) else f"{row['fingerprint_share']:.0%}",
-        "content_gain": gain,
-        "p": None if isnan(row["content_p_holm"]) else f"{row['content_p_holm']:.3f}",
+
+def _flat(table: ControlTable, row: ControlRow) -> dict[str, Any]:
+    from magbench.stats.controls import PLAIN
+
+    gain = row.gain
+    controls = {name: (score, row.control_seeds[name]) for name, score in row.controls.items()}
+    flat: dict[str, Any] = {"task": table.task, "dataset": table.dataset, "method": row.method}
+    for name, (score, seeds) in ({PLAIN: (row.score, row.seeds)} | controls).items():
+        flat |= {
+            name: score.mean if score else None,
+            f"{name}_std": score.std if score else None,
+            f"{name}_seeds": seeds,
+        }
+    return flat | {
+        "fingerprint_share": row.share,
+        "content_gain": gain.value if gain else None,
+        "content_low": gain.low if gain else None,
+        "content_high": gain.high if gain else None,
+        "content_p": gain.p if gain else None,
+        "content_seeds": gain.seeds if gain else None,
+        "content_note": gain.note if gain else None,
+        "content_p_holm": gain.p_holm if gain else None,
+        "rank": row.rank,
+        "content_rank": row.content_rank,
+        "towers": row.towers,
+        "pool": table.pool,
     }
 
 
-def _score(row: dict[Any, Any], name: str) -> str:
-    """Mean ± std, and the number of seeds of a control that has another than the row."""
+def _row(row: ControlRow) -> dict[str, Any]:
     from magbench.stats.controls import PLAIN
 
-    std, seeds = row[f"{name}_std"], row[f"{name}_seeds"]
-    text = f"{row[name]:.3f}" + ("" if isnan(std) else f" ± {std:.3f}")
-    return text if seeds == row[f"{PLAIN}_seeds"] else f"{text}\n({seeds:.0f} seed{'s' if seeds != 1 else ''})"
+    controls = {name: _score(value, row.control_seeds[name], row.seeds) for name, value in row.controls.items()}
+    gain = None
+    if row.gain is not None:
+        interval = "" if row.gain.low is None else f" [{row.gain.low:+.3f}, {row.gain.high:+.3f}]"
+        gain = f"{row.gain.value:+.3f}{interval}"
+    return {
+        "method": row.method + (" (coupled)" if row.towers == "coupled" else ""),
+        "rank": row.rank,
+        "content_rank": row.content_rank,
+        PLAIN: _score(row.score, row.seeds, row.seeds),
+        **controls,
+        "share": None if row.share is None else f"{row.share:.0%}",
+        "content_gain": gain,
+        "p": None if row.gain is None or row.gain.p_holm is None else f"{row.gain.p_holm:.3f}",
+    }
 
 
-def _whole(value: float) -> int | None:
-    return None if isnan(value) else int(value)
+def _score(score: Spread | None, seeds: int | None, of_row: int) -> str | None:
+    """Mean ± std, and the number of seeds of a control that has another than the row."""
+    if score is None:
+        return None
+    text = f"{score.mean:.3f}" + ("" if score.std is None else f" ± {score.std:.3f}")
+    return text if seeds == of_row else f"{text}\n({seeds} seed{'s' if seeds != 1 else ''})"
 
 
 def _columns(rows: Sequence[dict[str, Any]], metric: str) -> dict[str, str]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections import defaultdict
 from collections.abc import Sequence
-from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -16,6 +14,8 @@ from magbench.cli.arguments import Kept, Runs
 if TYPE_CHECKING:
     from magbench.results.items import Cell
     from magbench.results.record import TaskPart
+    from magbench.tables.listing import Listing
+    from magbench.tables.results import ResultsTable
 
 app = typer.Typer(help="Show finished cells, or keep them in the leaderboard.", no_args_is_help=True)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -40,18 +40,20 @@ def ls(
     from magbench.registry import Registry
     from magbench.results.kept import cells_of
     from magbench.results.reported import reported_rows
+    from magbench.tables.listing import listing_of
 
     cells: Sequence[Cell] = cells_of(runs, kept=kept)
     cells = _of_tasks(cells, task) if task else cells
     quoted = reported_rows(Registry.default(), {cell.record.task.id for cell in cells})
+    listing = listing_of(cells, metric)
     if json:
-        print_json({**as_json(cells, metric), "reported": quoted})
+        print_json({**as_json(listing), "reported": quoted})
         return
     if all(cell.record.status != "ok" for cell in cells):
         of = f" of {' or '.join(task)}" if task else ""
         places = [f"in {runs or 'runs'}"] * (runs is not None or not kept) + ["kept"] * kept
         print(f"No finished cell{of} is {' or '.join(places)}.", file=sys.stderr)
-    show_tables(cells, metric)
+    show_tables(listing)
     _show_reported(quoted)
 
 
@@ -137,88 +139,83 @@ def keep(
 
 
 def _keep_study(name: str, runs: Path, to: Path | None, json: bool) -> None:
-    from magbench.board.study import study_view
     from magbench.board.study_summary import write_summary
     from magbench.cli.output import print_json
     from magbench.registry import Registry
     from magbench.results.frame import read_cells
     from magbench.results.keep import leaderboard
     from magbench.results.study import keep_study, study_suite
+    from magbench.tables.study import study_table
 
     registry = Registry.default()
     suite = study_suite(registry, name)
     folder = to or leaderboard("studies")
     kept = keep_study(suite, registry, read_cells(runs), folder)
-    view = study_view(kept)
-    summary, _ = write_summary(view, folder / name)
+    table = study_table(kept)
+    summary, _ = write_summary(table, folder / name)
     if json:
-        counts = {"cells": view.planned, "ok": view.ok, "failed": len(view.failed), "not_run": view.missing}
+        counts = {"cells": table.planned, "ok": table.ok, "failed": len(table.failed), "not_run": table.missing}
         print_json({"folder": str(folder / name), **counts})
     else:
-        print(f"{view.ok} of {view.planned} cells of {name} are kept in {folder / name}; {view.missing} not run.")
+        print(f"{table.ok} of {table.planned} cells of {name} are kept in {folder / name}; {table.missing} not run.")
         print(f"Summary: {summary}")
 
 
-def as_json(cells: Sequence[Cell], metric: str | None) -> dict[str, Any]:
-    """The results table, the tables of retrieval's controls, and a sentence for each row that may not be shown."""
+def as_json(listing: Listing) -> dict[str, Any]:
+    """The results tables, the tables of retrieval's controls, and a sentence for each row that may not be shown."""
     from magbench.cli.controls import control_rows
-    from magbench.results.controls import fit_to_show
 
-    rows = {"results": table_rows(cells, metric), "controls": control_rows(cells, metric)}
-    return {**rows, "not_shown": fit_to_show(cells)[1]}
+    return {
+        "results": [row for table in listing.results for row in table_rows(table)],
+        "controls": [control_rows(table) for table in listing.controls],
+        "not_shown": list(listing.not_shown),
+    }
 
 
-def table_rows(cells: Sequence[Cell], metric: str | None) -> list[dict[str, Any]]:
-    """The results table as plain rows; empty without a finished cell.
-
-    Args:
-        cells: stored or kept cells.
-        metric: which; default: the primary one of each task, the first of its scores.
-    """
-    from magbench.errors import UnknownNameError
-    from magbench.results.controls import fit_to_show
-    from magbench.results.table import results_table
-
-    cells, _ = fit_to_show(cells)
-    ok = [cell for cell in cells if cell.record.status == "ok"]
-    known = {score.metric for cell in ok for score in cell.record.scores}
-    if metric is not None and known and metric not in known:
-        raise UnknownNameError("metric", metric, known)
-    groups: dict[tuple[str, str, str], list[Cell]] = defaultdict(list)
-    for cell in ok:
-        if metric is not None and metric not in {score.metric for score in cell.record.scores}:
-            continue
-        shown = metric or cell.record.scores[0].metric
-        groups[cell.record.protocol, cell.record.dataset.features, shown].append(cell)
+def table_rows(table: ResultsTable) -> list[dict[str, Any]]:
+    """A results table as plain rows."""
     return [
-        {"protocol": protocol, "features": features, "metric": shown, **row, **_retrieval(group, row)}
-        for (protocol, features, shown), group in sorted(groups.items())
-        for row in results_table(group, shown).to_dict("records")
+        {
+            "protocol": table.protocol,
+            "features": table.features,
+            "metric": table.metrics[0],
+            "task": table.task,
+            "dataset": table.dataset,
+            "method": row.method,
+            "n_seeds": row.seeds,
+            "mean": row.score.mean,
+            "std": row.score.std,
+            "low": row.low,
+            "high": row.high,
+            "interval": row.interval,
+            "note": row.note,
+            "difference": row.versus.difference if row.versus else None,
+            "p": row.versus.p if row.versus else None,
+            "p_holm": row.versus.p_holm if row.versus else None,
+            "detectable": row.versus.detectable if row.versus else None,
+            **({} if table.pool is None else {"pool": table.pool, "towers": row.towers or None}),
+        }
+        for row in table.rows
     ]
+
+
+def show_tables(listing: Listing) -> None:
+    """Print the table of each metric: mean ± std, the 95 % interval, the gain over the host, its Holm-corrected p."""
+    from magbench.cli.controls import show_controls
+
+    found = [row for table in listing.results for row in table_rows(table)]
+    for name in dict.fromkeys(row["metric"] for row in found):
+        _show_table([row for row in found if row["metric"] == name], name)
+    for table in listing.controls:
+        show_controls(table)
+    for text in listing.not_shown:
+        print(text, file=sys.stderr)
 
 
 def _interval(row: dict[str, Any]) -> str:
     if row["n_seeds"] < 2:
         return ""
     return "same for each seed" if row["std"] < 1e-12 else f"[{row['low']:.4f}, {row['high']:.4f}]"
-
-
-def _retrieval(group: Sequence[Cell], row: dict[str, Any]) -> dict[str, Any]:
-    """What must stand beside a number of retrieval: the candidates of a query, and what the towers are."""
-    cells = (cell.record for cell in group if cell.record.method.name == row["method"])
-    own = next(record for record in cells if f"{record.task.id}@{record.task.version}" == row["task"])
-    pool, towers = own.scores[0].pool, own.method.towers
-    return {} if pool is None else {"pool": pool, "towers": towers}
-
-
-def show_tables(cells: Sequence[Cell], metric: str | None) -> None:
-    """Print the table of each metric: mean ± std, the 95 % interval, the gain over the host, its Holm-corrected p."""
-    from magbench.cli.controls import show_controls
-
-    found = table_rows(cells, metric)
-    for name in dict.fromkeys(row["metric"] for row in found):
-        _show_table([row for row in found if row["metric"] == name], name)
-    show_controls(cells, metric)
 
 
 def _show_table(found: list[dict[str, Any]], metric: str) -> None:
@@ -236,8 +233,8 @@ def _show_table(found: list[dict[str, Any]], metric: str) -> None:
             "seeds": row["n_seeds"],
             metric: f"{row['mean']:.4f}" + (f" ± {row['std']:.4f}" if row["n_seeds"] > 1 else ""),
             "interval": _interval(row),
-            "gain": "" if isnan(row["difference"]) else f"{row['difference']:+.4f}",
-            "p": "" if isnan(row["p_holm"]) else f"{row['p_holm']:.3f}",
+            "gain": "" if row["difference"] is None else f"{row['difference']:+.4f}",
+            "p": "" if row["p_holm"] is None else f"{row['p_holm']:.3f}",
         }
         for row in found
     ]

@@ -200,6 +200,7 @@ def _conclude(cells: list[Cell], todo: list[Cell], left: list[Cell], out: Path, 
     from magbench.results.controls import controls_beside
     from magbench.results.frame import StoredCell
     from magbench.run.cell import cannot_write
+    from magbench.tables.listing import listing_of
 
     dropped = set(left)
     stored = [
@@ -209,8 +210,9 @@ def _conclude(cells: list[Cell], todo: list[Cell], left: list[Cell], out: Path, 
     ]
     failed = [cell.record for cell in stored if cell.record.status != "ok"]
     stored += controls_beside(stored, out)
+    listing = listing_of(stored)
     if not json and len(failed) < len(stored):
-        show_tables(stored, None)
+        show_tables(listing)
     try:
         page = write_run_report(stored, out / "report")
     except OSError as error:
@@ -218,7 +220,7 @@ def _conclude(cells: list[Cell], todo: list[Cell], left: list[Cell], out: Path, 
     if json:
         print_json(
             {
-                **as_json(stored, None),
+                **as_json(listing),
                 "failed": _failures(failed),
                 "not_run": _not_run(left),
                 "report": str(page),

@@ -11,9 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from magbench import paths
+from magbench import locks, paths
 from magbench.data.hub import Repository, Show
 from magbench.data.locate import PICTURES, Choice, Sources, choose, local_sources, sources
 from magbench.data.meta import Conversion, Meta, check_sizes, read_meta
@@ -195,20 +193,8 @@ def _other_mirror(spec: DatasetSpec, name: str, old: Meta, folder: Path) -> Data
 @contextmanager
 def turn(name: str, show: Show) -> Iterator[None]:
     """Wait until no other process works on `name`."""
-    folder = paths.home() / "locks"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / f"{name}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            show(f"waiting for another process to finish with {name}", 0, 0)
-            lock.acquire()
-    except OSError as error:
-        raise OutputError(f"{folder} cannot be written: {error}. Set MAGBENCH_HOME to another folder.") from error
-    try:
-        yield
+        with locks.turn(name, lambda: show(f"waiting for another process to finish with {name}", 0, 0)):
+            yield
     except OSError as error:
         raise OutputError(f"{paths.home()}: {error}. Free space, or set MAGBENCH_HOME to another folder.") from error
-    finally:
-        lock.release()

@@ -27,6 +27,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from magbench import paths
 from magbench.data.meta import FileEntry
 from magbench.errors import DataError, MagbenchError, OutputError
+from magbench.files import replace_files
 from magbench.specs import Mirror
 
 LEDGER = "magbench.lock.json"
@@ -173,9 +174,7 @@ class Repository:
         if path in self.ledger.files:
             return
         self.ledger = self.ledger.model_copy(update={"files": {**self.ledger.files, path: entry}})
-        fresh = self.folder / f".{LEDGER}"
-        fresh.write_text(self.ledger.model_dump_json(indent=1) + "\n", encoding="utf-8")
-        fresh.replace(self.folder / LEDGER)
+        replace_files({self.folder / LEDGER: (self.ledger.model_dump_json(indent=1) + "\n").encode()})
 
     def _read_ledger(self) -> Ledger | None:
         path = self.folder / LEDGER

@@ -1,4 +1,4 @@
-"""Retrieval's controls from stored cells: the table of scores beside controls, and which rows may not stand alone.
+"""Which rows may not stand alone, the one rule for tables, comparisons and pages.
 
 A method whose towers are *coupled* lets the two sides of a pair see the same neighbours, which identifies the pair even
 where features are noise. Its score is shown only where the control with random features was run as well.
@@ -8,19 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-import numpy as np
-
-from magbench.metrics import higher_is_better
-from magbench.results.frame import StoredCell, comparable, newest, read_cells, scores_frame
-from magbench.results.items import Cell, item_scores
-from magbench.stats.controls import PLAIN, control_table, split_control
+from magbench.results.frame import StoredCell, comparable, newest, read_cells
+from magbench.results.items import Cell
+from magbench.stats.controls import PLAIN, split_control
 from magbench.variants import with_option
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from magbench.results.record import Record
 
 CellT = TypeVar("CellT", bound=Cell)
@@ -28,27 +23,40 @@ Row = tuple[str, str, str, str]
 """Task without its control, feature set, protocol, method."""
 
 
-def row_of(record: Record) -> tuple[Row, str]:
-    """The row that a cell belongs to, and the control it is."""
-    task, control = split_control(f"{record.task.id}@{record.task.version}")
-    return (task, record.dataset.features, record.protocol, record.method.name), control
+class Standing(NamedTuple):
+    """What a cell is: of which row which control (or the score itself), coupled or not, finished or not."""
+
+    row: Row
+    control: str
+    coupled: bool
+    ok: bool
 
 
-def without_control(records: Iterable[Record]) -> list[Row]:
-    """Rows of coupled methods that have a score and no finished control with random features; sorted."""
+def may_not_stand(standings: Iterable[Standing]) -> set[Row]:
+    """Rows of coupled methods that have a score and no finished control with random features."""
     found: dict[Row, set[str]] = {}
-    for record in records:
-        if record.status == "ok" and record.method.towers == "coupled":
-            row, control = row_of(record)
-            found.setdefault(row, set()).add(control)
-    return sorted(row for row, controls in found.items() if "random" not in controls)
+    for standing in standings:
+        if standing.ok and standing.coupled:
+            found.setdefault(standing.row, set()).add(standing.control)
+    return {row for row, controls in found.items() if PLAIN in controls and "random" not in controls}
+
+
+def standing_of(record: Record) -> Standing:
+    """What the cell of a record is."""
+    task, control = split_control(f"{record.task.id}@{record.task.version}")
+    row = (task, record.dataset.features, record.protocol, record.method.name)
+    return Standing(row, control, record.method.towers == "coupled", record.status == "ok")
 
 
 def controls_beside(cells: Sequence[StoredCell], runs: Path) -> list[StoredCell]:
     """Finished random-feature controls below ``runs`` of those ``cells`` that are not shown without them."""
-    wanted = {(row, "random") for row in without_control(cell.record for cell in cells)}
-    stored = newest(read_cells(runs)) if wanted else []
-    return [cell for cell in stored if cell.record.status == "ok" and row_of(cell.record) in wanted]
+    withheld = may_not_stand(standing_of(cell.record) for cell in cells)
+    stored = newest(read_cells(runs)) if withheld else []
+    return [cell for cell in stored if _is_control(standing_of(cell.record), withheld)]
+
+
+def _is_control(found: Standing, rows: set[Row]) -> bool:
+    return found.ok and found.control == "random" and found.row in rows
 
 
 def fit_to_show(cells: Sequence[CellT]) -> tuple[list[CellT], list[str]]:
@@ -58,13 +66,13 @@ def fit_to_show(cells: Sequence[CellT]) -> tuple[list[CellT], list[str]]:
     :func:`~magbench.results.frame.comparable` with newer ones are left out as well.
     """
     fresh, stale = comparable(cells)
-    missing = set(without_control(cell.record for cell in fresh))
+    withheld = may_not_stand(standing_of(cell.record) for cell in fresh)
     kept = []
     for cell in fresh:
-        row, control = row_of(cell.record)
-        if row not in missing or control != PLAIN or cell.record.status != "ok":
+        found = standing_of(cell.record)
+        if found.row not in withheld or found.control != PLAIN or not found.ok:
             kept.append(cell)
-    return kept, [*stale, *(reason(task, method) for task, _, _, method in sorted(missing))]
+    return kept, [*stale, *dict.fromkeys(reason(task, method) for task, _, _, method in sorted(withheld))]
 
 
 def reason(task: str, method: str) -> str:
@@ -74,19 +82,3 @@ def reason(task: str, method: str) -> str:
         f"{method} on {task} is not shown: its sides are coupled, and its control with random features is not among "
         f"these results. Run `magbench run -t '{control}' -m '{method}'` into the same folder."
     )
-
-
-def controls_of(cells: Sequence[Cell], metric: str) -> pd.DataFrame:
-    """:func:`magbench.stats.controls.control_table` of the finished retrieval cells, with ``towers`` and ``pool``.
-
-    ``pool`` is the number of candidates of a query. Rows of coupled methods without their control are left out.
-    """
-    own = [cell for cell in cells if cell.record.task.id.startswith("retrieval/") and cell.record.status == "ok"]
-    own, _ = fit_to_show(own)
-    frame = scores_frame(cell.record for cell in own)
-    items, rng = item_scores(own, metric).frame, np.random.default_rng(0)
-    up = higher_is_better(metric)
-    table = control_table(frame, metric=metric, items=items, rng=rng, higher_is_better=up)
-    towers = {cell.record.method.name: cell.record.method.towers or "" for cell in own}
-    pools = {split_control(f"{r.task.id}@{r.task.version}")[0]: r.overall[0].pool for r in (c.record for c in own)}
-    return table.assign(towers=table["method"].map(towers), pool=table["task"].map(pools))

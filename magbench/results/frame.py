@@ -1,4 +1,4 @@
-"""Results as tables: the cells of a runs folder, and the long frame that statistics take."""
+"""The cells of a runs folder, and which of them may stand together."""
 
 from __future__ import annotations
 
@@ -16,8 +16,6 @@ from magbench.predictions.kinds import kind_of
 from magbench.results.record import Record, read_record
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from magbench.results.items import Cell
 
 CellT = TypeVar("CellT", bound="Cell")
@@ -187,18 +185,3 @@ def one_feature_set(cells: Iterable[CellT], wanted: str | None = None) -> list[C
             choice = " or ".join(sorted(sets))
             raise OptionError(f"The results on {task} have {len(sets)} feature sets: choose --features {choice}.")
     return [cell for sets in found.values() for name, group in sets.items() if wanted in (None, name) for cell in group]
-
-
-def scores_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Long table of the scores over all test items: task, dataset, method, seed, metric, split, value, n; cells that
-    are not ``ok`` have no row."""
-    import pandas as pd
-
-    columns = ["task", "dataset", "method", "seed", "metric", "split", "value", "n"]
-    rows = [
-        (f"{r.task.id}@{r.task.version}", r.dataset.id, r.method.name, r.seed, s.metric, s.split, s.value, s.n)
-        for r in records
-        if r.status == "ok"
-        for s in r.overall
-    ]
-    return pd.DataFrame(rows, columns=columns)

@@ -7,14 +7,16 @@ are compared over seeds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from magbench.errors import UnknownNameError
 from magbench.predictions.base import Prediction
+from magbench.predictions.ranks import Ranks
 from magbench.results.record import Record
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ class Cell(Protocol):
 
     def prediction(self) -> Prediction: ...
 
+    def history(self) -> list[dict[str, float]]: ...
+
 
 @dataclass(frozen=True)
 class Items:
@@ -45,29 +49,49 @@ class Items:
     fixed: frozenset[str]
 
 
-def item_scores(cells: Iterable[Cell], metric: str) -> Items:
-    """The item scores of ``metric`` in the ``ok`` cells that have it.
+RECALL_AT = (1, 2, 5, 10, 20, 50, 100)
+Head = tuple[str, str, str, int, str]
+"""Versioned task, data set, method, seed, metric."""
+
+
+def item_values(cell: Cell, metric: str) -> list[float] | None:
+    """The item scores of ``metric``; empty for one that is no mean over items, None where the split is drawn.
 
     Raises:
-        RecordError: a cell's prediction cannot be read.
+        RecordError: the cell's prediction cannot be read.
     """
-    import pandas as pd
-
     from magbench.metrics import METRICS
 
-    parts, fixed = [pd.DataFrame(columns=COLUMNS)], set()
+    if cell.record.status != "ok" or all(found.metric != metric for found in cell.record.scores):
+        return None
+    if cell.record.task.design == "drawn":
+        return None
     score = METRICS[metric].items if metric in METRICS else None
-    for cell in cells:
-        record = cell.record
-        asked = record.status == "ok" and any(found.metric == metric for found in record.scores)
-        if not asked or record.task.design == "drawn":
+    return cell.prediction().items(score).tolist() if score else []
+
+
+def recall_curve(cell: Cell) -> dict[int, float]:
+    """k → recall@k of stored ranks, both directions counting the same."""
+    from magbench.metrics.ranking import recalls
+
+    prediction = cell.prediction()
+    if not isinstance(prediction, Ranks):
+        return {}
+    return {k: float(prediction.items(partial(recalls, k=k)).mean()) for k in RECALL_AT}
+
+
+def items_frame(rows: Iterable[tuple[Head, Sequence[float] | None]]) -> Items:
+    """The item frame of some cells; of each what it is, and what :func:`item_values` found."""
+    import pandas as pd
+
+    parts, fixed = [pd.DataFrame(columns=COLUMNS)], set()
+    for head, values in rows:
+        if values is None:
             continue
-        task = f"{record.task.id}@{record.task.version}"
-        fixed.add(task)
-        if score:
-            values = cell.prediction().items(score)
-            head = dict(zip(COLUMNS, [task, record.dataset.id, record.method.name, record.seed, metric], strict=False))
-            parts.append(pd.DataFrame({**head, "item": np.arange(len(values)), "value": values}))
+        fixed.add(head[0])
+        if len(values):
+            columns = {**dict(zip(COLUMNS, head, strict=False)), "item": np.arange(len(values)), "value": values}
+            parts.append(pd.DataFrame(columns))
     return Items(pd.concat(parts[1:] or parts, ignore_index=True), frozenset(fixed))
 
 

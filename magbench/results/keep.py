@@ -8,17 +8,15 @@ Results on another feature set than the data set's first lie in ``<folder>/<task
 
 from __future__ import annotations
 
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from filelock import FileLock
-
 from magbench import paths
 from magbench.errors import OutputError
+from magbench.files import replace_files
+from magbench.locks import name_of, turn
 from magbench.method_string import file_name
 from magbench.predictions.arrays import npz_bytes
 from magbench.registry import Registry
@@ -81,7 +79,7 @@ def keep(cells: Iterable[StoredCell], folder: Path, *, replace: bool = False) ->
     for target, group in groups.items():
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            with turns(target):
+            with turn(f"keep-{name_of(target)}"):
                 old = _lines(target)
                 chosen = group if replace else _better(group, old, kept.left)
                 kept.files.extend(_write(chosen, old, target) if chosen else ())
@@ -143,23 +141,3 @@ def _write(group: Sequence[StoredCell], old: Lines, target: Path) -> list[Path]:
         {packed: npz_bytes(arrays, compress=True), target: "".join(lines[key] for key in sorted(lines)).encode()}
     )
     return [target, packed]
-
-
-def turns(target: Path) -> FileLock:
-    """A lock: sessions that read, merge and write one target on this machine take turns."""
-    folder = paths.home() / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / f"keep-{sha256(str(target.resolve()).encode()).hexdigest()[:16]}.lock")
-
-
-def replace_files(contents: Mapping[Path, bytes]) -> None:
-    """Exchange files as a whole and all together, so that a full disk leaves the old ones."""
-    staged = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in contents}
-    try:
-        for path, temporary in staged.items():
-            temporary.write_bytes(contents[path])
-        for path, temporary in staged.items():
-            temporary.replace(path)
-    finally:
-        for temporary in staged.values():
-            temporary.unlink(missing_ok=True)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from magbench.errors import RecordError
+from magbench.files import replace_files
 from magbench.metrics import METRICS
 from magbench.metrics.scores import score_prediction
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell, read_cells
 from magbench.results.items import Cell
-from magbench.results.keep import replace_files
 from magbench.results.kept import KeptCell, kept_cells, kept_line
 from magbench.results.record import Record, ScorePart
 

@@ -17,10 +17,12 @@ from typing import Any, Self
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from magbench.errors import OutputError, RecordError, SpecError, UnknownNameError
+from magbench.files import replace_files
+from magbench.locks import name_of, turn
 from magbench.registry import Registry
 from magbench.results.frame import StoredCell
-from magbench.results.keep import replace_files, turns
 from magbench.results.record import Record, Status
+from magbench.results.telemetry import means
 from magbench.specs import canonical_hash
 from magbench.suites import Suite
 from magbench.tasks.base import make_task
@@ -70,12 +72,7 @@ class StudyCell(BaseModel):
     @classmethod
     def of(cls, record: Record) -> Self:
         """The row of a record."""
-        prefixes = len({name.partition(".")[0] for name in record.telemetry}) == 1
-        means = {
-            name.partition(".")[2] if prefixes else name: float(f"{value:.6g}")
-            for name, value in record.telemetry.items()
-            if name.count(".") == 1
-        }
+        measured = means(record.telemetry, record.method.name)
         cost = [record.cost.fit_s, record.cost.predict_s]
         return cls(
             task=f"{record.task.id}@{record.task.version}",
@@ -88,7 +85,7 @@ class StudyCell(BaseModel):
             scores={score.metric: score.value for score in record.overall},
             n=record.scores[0].n if record.scores else 0,
             epoch=record.selection.epoch if record.selection else None,
-            telemetry=means,
+            telemetry={name: float(f"{value:.6g}") for name, value in measured.items()},
             seconds=None if cost[0] is None else round(sum(value or 0 for value in cost), 3),
             core_seconds=round(record.core_seconds, 3),
             key=record.key,
@@ -187,7 +184,7 @@ def keep_study(suite: Suite, registry: Registry, cells: Iterable[StoredCell], fo
         )
     target = folder / suite.name
     try:
-        with turns(target):
+        with turn(f"keep-{name_of(target)}"):
             rows = merge(read_rows(target) if target.is_dir() else (), [row for row, _ in found])
             environments = _environments(target) | {row.env: env for row, env in found}
             text = "".join(row.model_dump_json(exclude_defaults=True) + "\n" for row in rows)

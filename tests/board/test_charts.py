@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from magbench.board import charts
-from magbench.board.charts import Scale, curve_points, curve_scales, curves, strip, strip_scale
+from magbench.board.charts import Scale, curve_scales, curves, strip, strip_scale
+from magbench.tables.section import MethodRuns, Run
 
 
 def test_scale_by_hand() -> None:
@@ -36,9 +37,18 @@ def test_a_scale_always_has_room(values: list[float]) -> None:
     assert scale.low < scale.high and scale.ticks()
 
 
+def runs(scores: dict[int, float]) -> MethodRuns:
+    found = tuple(
+        Run(seed=seed, score=score, epochs=(), validation=(), best_epoch=None) for seed, score in scores.items()
+    )
+    return MethodRuns(method="m", mean=sum(scores.values()) / len(scores), runs=found)
+
+
 def test_strip_joins_equal_seeds_only() -> None:
     scale = strip_scale([0.6, 0.8])
-    panel = strip(scale, [("mlp", False, {0: 0.6, 1: 0.7, 2: 0.8}), ("+dagr", True, {0: 0.7, 2: 0.8, 5: 0.6})])
+    panel = strip(
+        scale, [("mlp", False, runs({0: 0.6, 1: 0.7, 2: 0.8})), ("+dagr", True, runs({0: 0.7, 2: 0.8, 5: 0.6}))]
+    )
     host, variant = panel.columns
     assert panel.lines == ((host.x, scale(0.6), variant.x, scale(0.7)), (host.x, scale(0.8), variant.x, scale(0.8)))
     assert host.mean == scale(0.7) and [point.seed for point in variant.points] == [0, 2, 5]
@@ -46,21 +56,13 @@ def test_strip_joins_equal_seeds_only() -> None:
 
 
 def test_a_lone_method_has_no_lines() -> None:
-    assert strip(strip_scale([0.5]), [("mlp", False, {0: 0.5})]).lines == ()
+    assert strip(strip_scale([0.5]), [("mlp", False, runs({0: 0.5}))]).lines == ()
 
 
-def test_curves_mark_the_first_best_epoch_and_skip_what_is_not_validated() -> None:
-    history = [
-        {"epoch": 1, "val_accuracy": 0.2},
-        {"epoch": 2, "train_loss": 1.0},
-        {"epoch": 3, "val_accuracy": None},
-        {"epoch": 4, "val_accuracy": float("nan")},
-        {"epoch": 5, "val_accuracy": 0.6},
-        {"epoch": 10, "val_accuracy": 0.6},
-    ]
-    points = curve_points(history)
-    assert points == [(1, 0.2), (5, 0.6), (10, 0.6)]
-    x, y = scales = curve_scales([points])
-    panel = curves(scales, {3: points, 4: []})
+def test_curves_mark_the_best_epoch_and_skip_seeds_without_one() -> None:
+    run = Run(seed=3, score=0.5, epochs=(1, 5, 10), validation=(0.2, 0.6, 0.6), best_epoch=5)
+    empty = Run(seed=4, score=0.5, epochs=(), validation=(), best_epoch=None)
+    x, y = scales = curve_scales([run, empty])
+    panel = curves(scales, [run, empty])
     assert [(line.seed, line.best_epoch, line.best_x, line.best_y) for line in panel.lines] == [(3, 5, x(5), y(0.6))]
     assert panel.lines[0].points.split()[0] == f"{x(1):g},{y(0.2):g}"

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from outline import EVIL, Outline
 from PIL import Image
 
 from magbench.board.conflict import render_conflict, write_conflict
@@ -21,8 +22,6 @@ from magbench.data.mag import MAG
 from magbench.data.parts import Parts
 from magbench.data.synthetic import generate
 from magbench.errors import OutputError
-
-from .test_report import EVIL, Outline
 
 META = {"title": "Trial", "licence": "CC0-1.0", "source": "invented"}
 PARTS = {"node_classification/trial@1": Parts(np.arange(50), np.arange(50, 80))}

@@ -4,65 +4,36 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from lab import Lab
+from outcomes import render, samples
+from outline import EVIL, Outline
 
-from magbench.board.report import ReportCell, Sample, render, write_report
+from magbench.board.report import write_report
+from magbench.board.sample import Sample
 from magbench.errors import DataError, OutputError, RecordError
 from magbench.results.reported import Reported
-
-EVIL = "<script>alert(1)</script>"
-
-
-class Outline(HTMLParser):
-    """Collects the tags, attributes and text of a page, and checks that elements close in order."""
-
-    VOID = frozenset({"meta", "link", "img", "input", "wbr"})
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.open: list[str] = []
-        self.text = ""
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag, f"</{tag}> closes another element"
-
-    def handle_data(self, data: str) -> None:
-        if self.open[-1:] not in (["style"], ["script"]):
-            self.text += data
-
-    def count(self, tag: str, **attributes: str) -> int:
-        return sum(name == tag and attributes.items() <= found.items() for name, found in self.tags)
+from magbench.tables.outcome import Outcome
+from magbench.tables.report import report_of
 
 
 @pytest.fixture
-def page(cells: list[ReportCell]) -> str:
-    return render(cells, title="Quick start")
+def page(cells: list[Outcome]) -> str:
+    return render(cells, title="Quick start", sampled=samples(cells))
 
 
-def test_the_file_is_written_whole(cells: list[ReportCell], tmp_path: Path) -> None:
-    target = write_report(cells, tmp_path / "a" / "b", title="Quick start")
+def test_the_file_is_written_whole(cells: list[Outcome], tmp_path: Path) -> None:
+    target = write_report(report_of(cells), tmp_path / "a" / "b", title="Quick start")
     assert target == tmp_path / "a" / "b" / "index.html"
     assert target.read_text(encoding="utf-8") == render(cells, title="Quick start")
     assert [path.name for path in target.parent.iterdir()] == ["index.html"]
 
 
-def test_same_cells_same_bytes_in_any_order(cells: list[ReportCell], page: str) -> None:
-    assert render(list(reversed(cells)), title="Quick start") == page
+def test_same_cells_same_bytes_in_any_order(cells: list[Outcome], page: str) -> None:
+    backwards = list(reversed(cells))
+    assert render(backwards, title="Quick start", sampled=samples(backwards)) == page
 
 
 def test_elements_close_and_ids_are_unique(page: str) -> None:
@@ -90,7 +61,7 @@ def test_table_is_accessible(page: str) -> None:
     assert outline.count("html", lang="en") == 1
 
 
-def test_table_holds_the_statistics(cells: list[ReportCell], page: str) -> None:
+def test_table_holds_the_statistics(cells: list[Outcome], page: str) -> None:
     outline = Outline(page)
     assert "Mean ± standard deviation (ddof 1)" in outline.text and "Holm-corrected for 3 comparisons" in outline.text
     assert "1 failed" in outline.text and "MemoryError: 1.5 GB were asked for" in outline.text
@@ -99,10 +70,10 @@ def test_table_holds_the_statistics(cells: list[ReportCell], page: str) -> None:
     assert f"{sum(values) / 5:.3f}" in outline.text
 
 
-def test_pictures_are_few(cells: list[ReportCell], page: str) -> None:
+def test_pictures_are_few(cells: list[Outcome], page: str) -> None:
     assert 0 < page.count("data:image/webp;base64,") <= 24
-    many = [*cells, *(ReportCell(**(vars(cell) | {"task": f"nc/other{i}@1"})) for i in range(3) for cell in cells)]
-    assert render(many, title="t").count("data:image/webp;base64,") <= 24
+    many = [*cells, *(Outcome(**(vars(cell) | {"task": f"nc/other{i}@1"})) for i in range(3) for cell in cells)]
+    assert render(many, title="t", sampled=samples(many)).count("data:image/webp;base64,") <= 24
 
 
 def test_everything_from_outside_is_escaped(cell) -> None:
@@ -114,12 +85,11 @@ def test_everything_from_outside_is_escaped(cell) -> None:
         "scores": {EVIL: 0.5},
         "telemetry": {EVIL: 1.0},
         "env": {EVIL: {EVIL: EVIL}},
-        "sample": sample,
         "keys": {EVIL: EVIL},
     }
     cells = [cell(method, 0, **changed) for method in (EVIL, f"{EVIL}+{EVIL}")]
     cells.append(cell(EVIL, 1, **changed | {"status": EVIL, "error": EVIL}))
-    page = render(cells, title=EVIL, citation=EVIL, reproduce=[EVIL])
+    page = render(cells, title=EVIL, citation=EVIL, sampled=samples(cells, sample))
     outline = Outline(page)
     assert outline.count("script") == 1 and EVIL not in page
     assert outline.text.count("alert(1)") > 20
@@ -133,7 +103,7 @@ def test_attributes_cannot_be_left(cell) -> None:
 
 def test_no_cells_and_nothing_but_failures(cell) -> None:
     assert "No results" in render([], title="t")
-    page = render([cell("mlp", 0, status="failed", error=None, scores={}, sample=[], history=[])], title="t")
+    page = render([cell("mlp", 0, status="failed", error=None, scores={}, history=[])], title="t")
     assert "No run of this task finished" in page and "no error was recorded" in page
 
 
@@ -181,23 +151,23 @@ def test_what_is_never_ranked_and_what_is_not_ours_is_said(cell) -> None:
 
 
 def test_lone_surrogates_do_not_stop_the_page(cell, tmp_path: Path) -> None:
-    write_report([cell("mlp", 0, status="failed", error="\ud800", scores={})], tmp_path, title="t")
+    write_report(report_of([cell("mlp", 0, status="failed", error="\ud800", scores={})]), tmp_path, title="t")
 
 
-def test_an_unwritable_folder_is_named(cells: list[ReportCell], tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_named(cells: list[Outcome], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match=r"file.index\.html cannot be written"):
-        write_report(cells, tmp_path / "file", title="t")
+        write_report(report_of(cells), tmp_path / "file", title="t")
 
 
-def test_a_cell_that_stands_twice_is_refused(cells: list[ReportCell]) -> None:
+def test_a_cell_that_stands_twice_is_refused(cells: list[Outcome]) -> None:
     with pytest.raises(RecordError, match="stand twice"):
         render([*cells, cells[0]], title="t")
 
 
 def test_hundreds_of_rows(cell) -> None:
     cells = [
-        cell(f"mlp[hidden={width}]{reg}", seed, sample=[], history=[])
+        cell(f"mlp[hidden={width}]{reg}", seed, history=[])
         for width in range(100)
         for reg in ("", "+dagr")
         for seed in range(2)

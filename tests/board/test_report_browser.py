@@ -5,14 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from outcomes import samples
 
-from magbench.board.report import ReportCell, write_report
+from magbench.board.report import write_report
+from magbench.tables.outcome import Outcome
+from magbench.tables.report import report_of
 
 
 @pytest.fixture
 def visit(silent, tmp_path: Path):
     """Opens the report of some cells."""
-    return lambda cells, **options: silent(write_report(cells, tmp_path, title="Quick start"), **options)
+
+    def opened(cells: list[Outcome], **options: object):
+        target = write_report(report_of(cells), tmp_path, title="Quick start", sampled=samples(cells))
+        return silent(target, **options)
+
+    return opened
 
 
 def column(page, index: int) -> list[str]:
@@ -26,7 +34,7 @@ def header(page, name: str):
     return page.locator("table.sortable thead th", has=page.get_by_role("button", name=name))
 
 
-def test_sorts_by_click(visit, cells: list[ReportCell]) -> None:
+def test_sorts_by_click(visit, cells: list[Outcome]) -> None:
     page = visit(cells)
     assert column(page, 1) == sorted(column(page, 1), reverse=True)
     page.get_by_role("button", name="Accuracy").click()
@@ -38,7 +46,7 @@ def test_sorts_by_click(visit, cells: list[ReportCell]) -> None:
     assert page.locator("#status").inner_text() == "Sorted by Method, ascending."
 
 
-def test_sorts_by_keyboard(visit, cells: list[ReportCell]) -> None:
+def test_sorts_by_keyboard(visit, cells: list[Outcome]) -> None:
     page = visit(cells)
     button = page.get_by_role("button", name="Macro-F1")
     button.focus()
@@ -52,7 +60,7 @@ def test_sorts_by_keyboard(visit, cells: list[ReportCell]) -> None:
     assert header(page, "95 % interval").get_attribute("aria-sort") == "descending"
 
 
-def test_the_focused_header_is_marked(visit, cells: list[ReportCell]) -> None:
+def test_the_focused_header_is_marked(visit, cells: list[Outcome]) -> None:
     page = visit(cells)
     page.get_by_role("link", name="Cite and reproduce").focus()
     page.keyboard.press("Tab")
@@ -61,7 +69,7 @@ def test_the_focused_header_is_marked(visit, cells: list[ReportCell]) -> None:
     assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
 
 
-def test_empty_values_stay_last(visit, cells: list[ReportCell]) -> None:
+def test_empty_values_stay_last(visit, cells: list[Outcome]) -> None:
     page = visit(cells)
     for _ in range(2):
         page.get_by_role("button", name="Difference to host").click()
@@ -70,13 +78,13 @@ def test_empty_values_stay_last(visit, cells: list[ReportCell]) -> None:
 
 @pytest.mark.parametrize("width", [320, 375, 768, 1440])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_nothing_overflows(visit, cells: list[ReportCell], width: int, scheme: str) -> None:
+def test_nothing_overflows(visit, cells: list[Outcome], width: int, scheme: str) -> None:
     page = visit(cells, viewport={"width": width, "height": 800}, color_scheme=scheme)
     page.locator("summary").first.click()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_text_has_contrast_in_both_schemes(visit, cells: list[ReportCell]) -> None:
+def test_text_has_contrast_in_both_schemes(visit, cells: list[Outcome]) -> None:
     luminance = """colour => {
         const channel = value => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
         const [r, g, b] = colour.match(/[\\d.]+/g).map(Number);
@@ -91,7 +99,7 @@ def test_text_has_contrast_in_both_schemes(visit, cells: list[ReportCell]) -> No
             assert (high + 0.05) / (low + 0.05) >= 4.5, (scheme, selector)
 
 
-def test_pictures_are_shown(visit, cells: list[ReportCell]) -> None:
+def test_pictures_are_shown(visit, cells: list[Outcome]) -> None:
     page = visit(cells)
     sizes = page.locator(".card img").evaluate_all("images => images.map(image => image.naturalWidth)")
     assert sizes and set(sizes) == {48}
@@ -104,11 +112,7 @@ def test_script_in_a_label_stays_text(visit, cell) -> None:
 
 
 def test_hundreds_of_rows_filter_and_sort(visit, cell) -> None:
-    long = [
-        cell(f"mlp[hidden={i},dropout=0.{i}]+optimag[lam={i}]", s, sample=[], history=[])
-        for i in range(150)
-        for s in (0, 1)
-    ]
+    long = [cell(f"mlp[hidden={i},dropout=0.{i}]+optimag[lam={i}]", s, history=[]) for i in range(150) for s in (0, 1)]
     page = visit(long, viewport={"width": 375, "height": 800})
     page.get_by_label("Filter methods").fill("hidden=7 LAM=7")
     assert page.locator("table.sortable tbody tr:visible").count() == 11
@@ -117,7 +121,7 @@ def test_hundreds_of_rows_filter_and_sort(visit, cell) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 375
 
 
-def test_prints_with_everything_open(visit, cells: list[ReportCell]) -> None:
+def test_prints_with_everything_open(visit, cells: list[Outcome]) -> None:
     page = visit(cells)
     assert page.pdf(format="A4").startswith(b"%PDF")
     assert page.locator("details:not([open])").count() == 0

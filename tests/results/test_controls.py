@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from lab import Lab
 
-from magbench.results.controls import controls_of, fit_to_show
+from magbench.results.controls import fit_to_show
 from magbench.results.frame import read_cells
+from magbench.tables.controls import ControlRow
+from magbench.tables.listing import listing_of
 
 TASK = """
 name = "toy"
@@ -32,13 +34,18 @@ def runs(lab: Lab) -> Path:
     return out
 
 
+def rows_of(runs: Path) -> dict[str, ControlRow]:
+    (table,) = listing_of(read_cells(runs)).controls
+    assert (table.metric, table.pool) == ("recall@1", 24)
+    return {row.method: row for row in table.rows}
+
+
 def test_a_coupled_row_is_withheld_until_its_control_is_run(runs: Path, lab: Lab) -> None:
     cells = read_cells(runs)
     kept, reasons = fit_to_show(cells)
     assert len(reasons) == 1 and "smoothed_ridge on retrieval/toy@1 is not shown" in reasons[0]
     assert len(cells) - len(kept) == 2
-    table = controls_of(cells, "recall@1").set_index("method")
-    assert table["plain"].notna().to_dict() == {"ridge": True}
+    assert list(rows_of(runs)) == ["ridge"]
     shown = lab.call("results", "ls", "--runs", runs)
     assert shown.code == 0
     assert "beside controls" in shown.out and "24 candidates" in shown.out
@@ -47,11 +54,15 @@ def test_a_coupled_row_is_withheld_until_its_control_is_run(runs: Path, lab: Lab
     assert compared.code != 0 and reasons[0] in compared.err
 
 
-def test_content_gain_is_the_difference_of_the_controls(runs: Path) -> None:
-    row = controls_of(read_cells(runs), "recall@1").set_index("method").loc["ridge"]
-    assert row["content_gain"] == pytest.approx(row["node_disjoint"] - row["no_graph"])
-    assert row["content_low"] <= row["content_gain"] <= row["content_high"]
-    assert (row["pool"], row["towers"]) == (24, "pure")
+def test_content_gain_is_the_difference_of_the_controls(runs: Path, lab: Lab) -> None:
+    row = rows_of(runs)["ridge"]
+    with_context, without = row.controls["node_disjoint"], row.controls["no_graph"]
+    assert row.gain and with_context and without
+    assert row.gain.value == pytest.approx(with_context.mean - without.mean)
+    assert row.gain.low <= row.gain.value <= row.gain.high
+    assert row.towers == "pure"
+    (shown,) = lab.call("results", "ls", "--runs", runs, "--json").json()["controls"]
+    assert shown["rows"][0]["content_gain"] == row.gain.value and shown["rows"][0]["pool"] == 24
 
 
 def test_with_its_control_it_is_shown(runs: Path, lab: Lab) -> None:

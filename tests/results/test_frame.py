@@ -1,4 +1,4 @@
-"""Frames of results: what is read from a runs folder, which of it is new, and its long table."""
+"""Stored cells: what is read from a runs folder, and which of it may stand together."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from magbench.errors import OptionError, RecordError, UnknownNameError
 from magbench.predictions.classes import Classes
 from magbench.results.controls import fit_to_show
-from magbench.results.frame import StoredCell, comparable, newest, one_protocol, read_cells, scores_frame
-from magbench.results.table import results_table
+from magbench.results.frame import StoredCell, comparable, newest, one_protocol, read_cells
 
 
 def test_every_published_cell_is_read(finished: Path) -> None:
@@ -69,7 +67,7 @@ def test_results_that_cannot_be_compared_never_stand_together(
     shown, (sentence,) = comparable(mixed)
     assert {cell.record.method.name for cell in shown} == {cell.record.method.name for cell in stored} - {"mlp"}
     assert re.search(f"mlp on node_classification/toy is not shown: it has {expected}", sentence)
-    assert "mlp" not in results_table(fit_to_show(mixed)[0], "accuracy")["method"].tolist()
+    assert fit_to_show(mixed) == (shown, [sentence])
     failed = [replace(cell, record=cell.record.model_copy(update={"status": "failed"})) for cell in mixed]
     assert comparable(failed) == (failed, [])
 
@@ -99,25 +97,6 @@ def test_a_cell_has_the_prediction_of_its_record_or_says_why_not(finished: Path,
     another = cell.record.model_copy(update={"predictions": part.model_copy(update={"kind": "maps"})})
     with pytest.raises(UnknownNameError, match="Unknown kind of prediction 'maps'"):
         replace(cell, record=another).prediction()
-
-
-def test_the_long_table(finished: Path) -> None:
-    stored = read_cells(finished)
-    frame = scores_frame(cell.record for cell in stored)
-    assert list(frame.columns) == ["task", "dataset", "method", "seed", "metric", "split", "value", "n"]
-    assert len(frame) == 9 * 2
-    assert frame["value"].between(0, 1).all()
-    failed = [cell.record.model_copy(update={"status": "failed"}) for cell in stored]
-    assert len(scores_frame(failed)) == 0
-
-
-def test_the_table_is_mean_and_std_over_seeds(finished: Path) -> None:
-    stored = read_cells(finished)
-    table = results_table(stored, "accuracy").set_index("method")
-    values = [cell.record.value("accuracy") for cell in stored if cell.record.method.name == "mlp"]
-    assert table.loc["mlp", "mean"] == pytest.approx(np.mean(values))
-    assert table.loc["mlp", "std"] == pytest.approx(np.std(values, ddof=1))
-    assert table.loc["mlp", "n_seeds"] == 3
 
 
 def test_one_protocol() -> None:

@@ -6,20 +6,21 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from lab import Lab
 from scipy import stats
 
-from magbench.cli.results import table_rows
 from magbench.errors import RecordError, UnknownNameError
 from magbench.metrics import METRICS
-from magbench.results.frame import StoredCell, read_cells, scores_frame
-from magbench.results.items import by_design, item_scores
+from magbench.registry import Registry
+from magbench.results.frame import StoredCell, read_cells
+from magbench.results.items import Items, by_design
 from magbench.results.keep import keep
 from magbench.results.kept import kept_cells
-from magbench.results.table import results_table
 from magbench.stats.paired import against_hosts, paired
+from magbench.tables.frames import scores_frame
+from magbench.tables.listing import listing_of
+from magbench.tables.outcome import Outcome, items_of, outcome_of
 
 TASK = """
 name = "toy"
@@ -50,6 +51,16 @@ def stored(runs: Path) -> list[StoredCell]:
     return read_cells(runs)
 
 
+def outcomes(cells: list[StoredCell], metric: str) -> list[Outcome]:
+    """The cells that have the metric, as tables see them."""
+    having = [cell for cell in cells if any(score.metric == metric for score in cell.record.scores)]
+    return [outcome_of(cell, Registry.default(), metric) for cell in having]
+
+
+def item_scores(cells: list[StoredCell], metric: str) -> Items:
+    return items_of(outcomes(cells, metric))
+
+
 def test_stored_ranks_give_the_scores_again(stored: list[StoredCell]) -> None:
     links = [cell for cell in stored if cell.record.task.id.startswith("link_prediction")]
     assert len(links) == 9
@@ -73,7 +84,7 @@ def test_only_tasks_with_a_fixed_split_have_items(stored: list[StoredCell]) -> N
 
 
 def test_each_design_has_its_test(stored: list[StoredCell]) -> None:
-    frame = scores_frame(cell.record for cell in stored)
+    frame = scores_frame(outcome_of(cell, Registry.default()) for cell in stored)
     frame = frame[frame["metric"].isin(["mrr", "accuracy"])].replace({"metric": {"accuracy": "mrr"}})
     items = item_scores(stored, "mrr")
     found = by_design(against_hosts, frame, items, metric="mrr").set_index("task")
@@ -93,7 +104,7 @@ def test_each_design_has_its_test(stored: list[StoredCell]) -> None:
 
 
 def test_a_method_that_one_kind_of_task_lacks_is_compared_on_the_other(stored: list[StoredCell]) -> None:
-    frame = scores_frame(cell.record for cell in stored)
+    frame = scores_frame(outcome_of(cell, Registry.default()) for cell in stored)
     frame = frame[frame["metric"].isin(["mrr", "accuracy"])].replace({"metric": {"accuracy": "mrr"}})
     frame = frame[~((frame["task"] == "link_prediction/toy@1") & (frame["method"] == "sage"))]
     pair = partial(paired, a="sage", b="sage+dagr[lam=20,warmup=0]")
@@ -108,10 +119,10 @@ def test_kept_cells_are_compared_alike(stored: list[StoredCell], tmp_path: Path)
     keep(links, tmp_path)
     again = kept_cells(tmp_path)
     assert len(again) == len(links)
-    pd.testing.assert_frame_equal(results_table(links, "mrr"), results_table(again, "mrr"))
+    assert listing_of(links, "mrr") == listing_of(again, "mrr")
     (tmp_path / "link_prediction" / "toy@1" / "katz.npz").unlink()
     with pytest.raises(RecordError, match=r"katz\.npz"):
-        results_table(kept_cells(tmp_path), "mrr")
+        listing_of(kept_cells(tmp_path), "mrr")
 
 
 def test_compare_and_tables(lab: Lab, runs: Path) -> None:
@@ -138,9 +149,9 @@ def test_a_table_of_one_metric_leaves_other_feature_sets_out(stored: list[Stored
         return StoredCell(cell.record.model_copy(update={"dataset": dataset}), cell.folder)
 
     other = [elsewhere(cell) if cell.record.task.id == "node_classification/toy" else cell for cell in stored]
-    assert {row["task"] for row in table_rows(other, "mrr")} == {"link_prediction/toy@1"}
+    assert {table.task for table in listing_of(other, "mrr").results} == {"link_prediction/toy@1"}
     with pytest.raises(UnknownNameError, match="'mr'"):
-        table_rows(other, "mr")
+        listing_of(other, "mr")
 
 
 def test_a_method_of_another_family_fails_at_planning(lab: Lab, runs: Path, tmp_path: Path) -> None:

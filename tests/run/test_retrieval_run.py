@@ -11,7 +11,7 @@ from magbench.metrics import METRICS
 from magbench.results.frame import StoredCell, read_cells
 from magbench.results.keep import keep
 from magbench.results.kept import kept_cells
-from magbench.results.table import results_table
+from magbench.tables.listing import listing_of
 
 TASK = """
 name = "toy"
@@ -112,7 +112,7 @@ def test_a_method_without_a_graph_is_the_same_under_node_disjoint_context(stored
 
 def test_kept_and_compared_over_nodes(lab: Lab, runs: Path, stored: list[StoredCell], tmp_path: Path) -> None:
     keep(stored, tmp_path)
-    assert results_table(kept_cells(tmp_path), "mrr").equals(results_table(stored, "mrr"))
+    assert listing_of(kept_cells(tmp_path), "mrr") == listing_of(stored, "mrr")
     pair = ("compare", "plain", "mixed", "--runs", runs, "-t")
     refused = lab.call(*pair, "ret/toy[pool=all]", "--json")
     assert refused.code != 0 and "ret" in refused.err and "control=random" in refused.err  # mixed is coupled

@@ -1,19 +1,18 @@
-"""Where the numbers of a page come from: environments, identities, failures, and the commands that make them again."""
+"""Where numbers come from: environments, identities, failures, and the commands that make them again."""
 
 from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from magbench.board.cells import ReportCell
+from magbench.tables.base import Table
+from magbench.tables.outcome import Outcome, Question
 
 _ERROR = 4_000
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(Table):
     """A cell without scores, and the end of its error."""
 
     task: str
@@ -23,17 +22,32 @@ class Failure:
     error: str
 
 
-def failures(cells: Sequence[ReportCell]) -> tuple[Failure, ...]:
+class Identity(Table):
+    """What identifies a cell: ``values`` in the order of the names that they belong to, "" where it has none."""
+
+    task: str
+    method: str
+    seed: int
+    values: tuple[str, ...]
+
+
+def failures(cells: Sequence[Outcome]) -> tuple[Failure, ...]:
     """The cells that are not ok, sorted by task, method and seed."""
     found = (
-        Failure(cell.task, cell.method, cell.seed, cell.status, _tail(cell.error or "no error was recorded"))
+        Failure(
+            task=cell.task,
+            method=cell.method,
+            seed=cell.seed,
+            status=cell.status,
+            error=_tail(cell.error or "no error was recorded"),
+        )
         for cell in cells
         if not cell.ok
     )
     return tuple(sorted(found, key=lambda failure: (failure.task, failure.method, failure.seed)))
 
 
-def environment(cells: Sequence[ReportCell]) -> dict[str, tuple[str, ...]]:
+def environment(cells: Sequence[Outcome]) -> dict[str, tuple[str, ...]]:
     """Every fact about where the cells ran -> its distinct values; more than one means that the runs differ in it."""
     found: dict[str, set[str]] = {}
     for cell in cells:
@@ -42,16 +56,24 @@ def environment(cells: Sequence[ReportCell]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(sorted(values)) for name, values in sorted(found.items())}
 
 
-def identities(cells: Sequence[ReportCell]) -> tuple[tuple[str, ...], tuple[tuple[ReportCell, tuple[str, ...]], ...]]:
-    """The names of all keys, and every cell that has keys with its values in that order ("" where it has none)."""
+def identities(cells: Sequence[Outcome]) -> tuple[tuple[str, ...], tuple[Identity, ...]]:
+    """The names of all keys, and what identifies every cell that has any."""
     keyed = sorted((cell for cell in cells if cell.keys), key=lambda cell: (cell.task, cell.method, cell.seed))
     names = tuple(dict.fromkeys(name for cell in keyed for name in cell.keys))
-    return names, tuple((cell, tuple(cell.keys.get(name, "") for name in names)) for cell in keyed)
+    return names, tuple(
+        Identity(
+            task=cell.task,
+            method=cell.method,
+            seed=cell.seed,
+            values=tuple(cell.keys.get(name, "") for name in names),
+        )
+        for cell in keyed
+    )
 
 
-def commands(cells: Sequence[ReportCell]) -> tuple[str, ...]:
+def commands(cells: Sequence[Outcome]) -> tuple[str, ...]:
     """The `magbench run` lines that make these cells again, one for each task, feature set and protocol."""
-    groups: dict[tuple[str, str, str], dict[str, set[int]]] = {}
+    groups: dict[Question, dict[str, set[int]]] = {}
     for cell in sorted(cells, key=lambda cell: (cell.question, cell.method, cell.seed)):
         groups.setdefault(cell.question, {}).setdefault(cell.method, set()).add(cell.seed)
     lines = []

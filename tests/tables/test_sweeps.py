@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from outcomes import make_cell, render
+from outline import Outline
 
-from magbench.board.controls import noise_of, split_cells
-from magbench.board.report import ReportCell, render
-from magbench.board.sweeps import sweeps_of
-
-from .conftest import make_cell
-from .test_report import Outline
+from magbench.board.panels import draw_sweep
+from magbench.tables.controls import arrange, noise_of
+from magbench.tables.outcome import Outcome
+from magbench.tables.sweeps import sweeps_of
 
 
-def grid(pattern: str, *, level: float = 0.5, seeds: int = 1, **changed: object) -> list[ReportCell]:
+def grid(pattern: str, *, level: float = 0.5, seeds: int = 1, **changed: object) -> list[Outcome]:
     """Cells of three alphas and two step counts; the score tells both."""
 
-    def cell(alpha: float, steps: int, seed: int) -> ReportCell:
+    def cell(alpha: float, steps: int, seed: int) -> Outcome:
         value = level + alpha / 10 + steps / 100
         return make_cell(pattern.format(alpha=alpha, steps=steps), seed, scores={"accuracy": value}, **changed)
 
@@ -31,8 +31,9 @@ def test_two_options_that_vary_are_a_sweep() -> None:
         make_cell("mlp", 0),
     ]
     (sweep,) = sweeps_of([("", cells)])
-    assert (sweep.base.full, sweep.x_name, sweep.y_name) == ("goma[readout=limit]", "alpha", "steps")
-    (panel,) = sweep.panels
+    assert (sweep.base, sweep.x_name, sweep.y_name) == ("goma[readout=limit]", "alpha", "steps")
+    assert (sweep.xs, sweep.ys) == ((0.1, 0.2, 0.5), (2, 4))
+    (panel,) = draw_sweep(sweep).panels
     assert [tick.label for tick in panel.chart.columns] == ["0.1", "0.2", "0.5"]
     assert [tick.label for tick in panel.chart.rows] == ["2", "4"]
     fields = panel.chart.fields
@@ -43,7 +44,7 @@ def test_two_options_that_vary_are_a_sweep() -> None:
 
 def test_an_option_of_a_regulariser_and_one_of_its_host() -> None:
     (sweep,) = sweeps_of([("", grid("sage[layers={steps}]+optimag[rho={alpha}]"))])
-    assert (sweep.base.full, sweep.x_name, sweep.y_name) == ("sage+optimag", "rho", "layers")
+    assert (sweep.base, sweep.x_name, sweep.y_name) == ("sage+optimag", "rho", "layers")
 
 
 @pytest.mark.parametrize(
@@ -67,11 +68,11 @@ def test_noise_stands_beside_on_the_same_scale() -> None:
     pattern, features = "goma[alpha={alpha},steps={steps}]", {"features": "clip", "towers": "pure"}
     own = grid(pattern, task="retrieval/toy@1", **features)
     noise = grid(pattern, level=0.1, task="retrieval/toy[control=random]@1", **features)
-    shown, beside, _ = split_cells([*own, *noise])
+    shown, beside, _ = arrange([*own, *noise])
     assert noise_of(shown, beside) == noise and noise_of(shown, []) == []
     (sweep,) = sweeps_of([("features", shown), ("noise", noise), ("nothing", [])])
     assert [panel.title for panel in sweep.panels] == ["features", "noise"]
-    first, second = (panel.chart.fields for panel in sweep.panels)
+    first, second = (panel.chart.fields for panel in draw_sweep(sweep).panels)
     assert max(field.share for field in first) == 1 and min(field.share for field in second) == 0
     assert max(field.share for field in second) == pytest.approx(0.06 / 0.46)
     page = render([*own, *noise], title="x")

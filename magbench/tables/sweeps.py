@@ -1,4 +1,4 @@
-"""Sweeps in a report: where methods differ in two options alone, the score over both as a heat map.
+"""Sweeps: where methods differ in two options alone, the score over both.
 
 Nothing is declared: ``goma[alpha=0.1,steps=2]``, ``goma[alpha=0.1,steps=4]`` … are a sweep of ``goma``.
 """
@@ -12,42 +12,45 @@ from itertools import combinations
 from statistics import fmean
 from typing import Any
 
-from magbench.board.cells import ReportCell
-from magbench.board.numbers import score
-from magbench.board.study_charts import Value, heat
-from magbench.board.study_grid import Panel, ordered
-from magbench.board.view import Label, label_of
 from magbench.errors import OptionError
 from magbench.method_string import MethodString, Part, parse_method
-
-_MOST = 4
-"""Sweeps of a task that are drawn: the largest."""
+from magbench.tables.base import Table
+from magbench.tables.curves import Curve, Point, Value, ordered
+from magbench.tables.outcome import Outcome
 
 Option = tuple[int, str]
 """Which component of a method string, and which option of it."""
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """The score of one method over two of its options: a heat map for each of several tasks, on one scale."""
+class Sweep(Table):
+    """The score of ``base`` over two of its options.
 
-    base: Label
+    Attributes:
+        base: the method without the two options.
+        x_name, y_name: the options; the one with more values lies across.
+        xs, ys: their values.
+        panels: one for each of several tasks, on one scale; of a point ``x`` and ``y`` are the options' values.
+    """
+
+    base: str
     x_name: str
     y_name: str
-    panels: tuple[Panel, ...]
+    xs: tuple[Value, ...]
+    ys: tuple[Value, ...]
+    panels: tuple[Curve, ...]
 
 
-def sweeps_of(tasks: Sequence[tuple[str, Sequence[ReportCell]]]) -> tuple[Sweep, ...]:
+def sweeps_of(tasks: Sequence[tuple[str, Sequence[Outcome]]]) -> tuple[Sweep, ...]:
     """The sweeps among the methods of the first task, the largest first.
 
     Args:
-        tasks: a title and the cells of one task each: the section's own, then those that stand beside it.
+        tasks: a title and the outcomes of one task each: the section's own, then those that stand beside it.
     """
-    means = [(title, _means(cells)) for title, cells in tasks]
+    means = [(title, _means(outcomes)) for title, outcomes in tasks]
     if not means:
         return ()
     grids = sorted(_grids(means[0][1]), key=lambda grid: (-len(grid.methods), str(grid.base)))
-    return tuple(_sweep(grid, means) for grid in grids[:_MOST])
+    return tuple(_sweep(grid, means) for grid in grids)
 
 
 @dataclass(frozen=True)
@@ -105,24 +108,19 @@ def _sweep(grid: _Grid, means: Sequence[tuple[str, Mapping[str, tuple[float, int
     """The option with more values lies across."""
     swap = len(grid.values[0]) < len(grid.values[1])
     (xs, ys), (x, y) = (grid.values[::-1], grid.options[::-1]) if swap else (grid.values, grid.options)
-    measured = {
-        title: {(place[::-1] if swap else place): found[m] for place, m in grid.methods.items() if m in found}
-        for title, found in means
-    }
-    every = [mean for here in measured.values() for mean, _ in here.values()]
     panels = []
-    for title, here in measured.items():
+    for title, found in means:
+        here = [((place[::-1] if swap else place), found[m]) for place, m in grid.methods.items() if m in found]
         if here:
-            listed = "; ".join(f"{x[1]} {a}, {y[1]} {b}: {score(mean)}" for (a, b), (mean, _) in here.items())
-            chart = heat(xs, ys, here, max(every), smallest=min(every))
-            panels.append(Panel(title, f"{title}. {listed}", chart, "heat", signed=False))
-    return Sweep(label_of(str(grid.base)), x[1], y[1], tuple(panels))
+            points = (Point(x=a, y=b, mean=mean, seeds=seeds) for (a, b), (mean, seeds) in here)
+            panels.append(Curve(title=title, points=tuple(points)))
+    return Sweep(base=str(grid.base), x_name=x[1], y_name=y[1], xs=tuple(xs), ys=tuple(ys), panels=tuple(panels))
 
 
-def _means(cells: Sequence[ReportCell]) -> dict[str, tuple[float, int]]:
+def _means(outcomes: Sequence[Outcome]) -> dict[str, tuple[float, int]]:
     """Method → mean of the primary metric and its seeds."""
     values: dict[str, list[float]] = defaultdict(list)
-    for cell in cells:
-        if cell.ok:
-            values[cell.method].append(float(next(iter(cell.scores.values()))))
+    for outcome in outcomes:
+        if outcome.ok:
+            values[outcome.method].append(outcome.score)
     return {method: (fmean(found), len(found)) for method, found in sorted(values.items())}

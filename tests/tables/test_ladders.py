@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from outcomes import make_retrieval, render
+from outline import Outline
 
-from magbench.board.cells import ReportCell
-from magbench.board.controls import controls_of, split_cells
-from magbench.board.ladders import Ladder, ladders_of
-from magbench.board.report import render
-
-from .test_controls import make
-from .test_report import Outline
+from magbench.board.panels import draw_curves
+from magbench.tables.controls import arrange, controls_of
+from magbench.tables.curves import Curves
+from magbench.tables.ladders import ladders_of
+from magbench.tables.outcome import Outcome
 
 
-def cell(written: str, method: str, level: float, towers: str = "pure") -> ReportCell:
-    return make("", method, 0, level, towers, task=f"retrieval/toy{written}@1")
+def cell(written: str, method: str, level: float, towers: str = "pure") -> Outcome:
+    return make_retrieval("", method, 0, level, towers, task=f"retrieval/toy{written}@1")
 
 
 CELLS = [
@@ -26,8 +26,8 @@ CELLS = [
 ]  # fmt: skip
 
 
-def ladders(cells: list[ReportCell]) -> tuple[Ladder, ...]:
-    own, beside, _ = split_cells(cells)
+def ladders(cells: list[Outcome]) -> tuple[Curves, ...]:
+    own, beside, _ = arrange(cells)
     section = [found for found in own if found.task == "retrieval/toy@1"]
     controls = controls_of(section, beside)
     assert controls is not None
@@ -37,17 +37,14 @@ def ladders(cells: list[ReportCell]) -> tuple[Ladder, ...]:
 def test_a_task_and_its_variants_stand_on_one_axis() -> None:
     (ladder,) = ladders(CELLS)
     assert ladder.axis == "share of the training pairs"
-    assert [curve.title for curve in ladder.curves] == ["the task’s features", "random features"]
-    own, noise = (curve.chart for curve in ladder.curves)
-    assert [tick.label for tick in own.x_ticks] == ["0.1", "0.5", "1"]
-    found = {line.name: [(dot.at, dot.value) for dot in line.dots] for line in own.lines}
-    assert found == {
-        "gcn": [("0.1", 0.2), ("0.5", pytest.approx(0.4)), ("1", 0.5)],
-        "ridge": [("0.5", 0.2), ("1", pytest.approx(0.3))],
-    }
-    (line,) = noise.lines
-    assert [(dot.at, dot.value) for dot in line.dots] == [("0.1", 0.1), ("1", pytest.approx(0.45))]
-    assert own.y_ticks == noise.y_ticks
+    assert [curve.title for curve in ladder.panels] == ["the task’s features", "random features"]
+    own, noise = ({(point.y, point.x): point.mean for point in curve.points} for curve in ladder.panels)
+    expected = {("gcn", 0.1): 0.2, ("gcn", 0.5): 0.4, ("gcn", 1.0): 0.5, ("ridge", 0.5): 0.2, ("ridge", 1.0): 0.3}
+    assert own == pytest.approx(expected)
+    assert noise == pytest.approx({("gcn", 0.1): 0.1, ("gcn", 1.0): 0.45})
+    drawn, beside = (panel.chart for panel in draw_curves(ladder).panels)
+    assert [tick.label for tick in drawn.x_ticks] == ["0.1", "0.5", "1"]
+    assert drawn.y_ticks == beside.y_ticks
 
 
 def test_a_coupled_row_without_noise_is_no_rung() -> None:
@@ -56,14 +53,14 @@ def test_a_coupled_row_without_noise_is_no_rung() -> None:
     also = cell("[control=random,edge_swap=0.5]", "goma", 0.6, "coupled")
     swapped = ladders([*CELLS, *goma, also])[1]
     assert swapped.axis == "share of edges swapped"
-    assert [(dot.at, dot.seeds) for dot in swapped.curves[0].chart.lines[0].dots] == [("0", 1), ("0.5", 1)]
+    assert [(point.x, point.seeds) for point in swapped.panels[0].points] == [(0.0, 1), (0.5, 1)]
 
 
 def test_only_what_has_a_rung_is_drawn() -> None:
     """However many methods are better on the task itself."""
     better = [cell("", f"better{number}", 0.6) for number in range(8)]
     (ladder,) = ladders([*better, *CELLS])
-    assert {line.name for line in ladder.curves[0].chart.lines} == {"gcn", "ridge"}
+    assert {line.name for line in draw_curves(ladder).panels[0].chart.lines} == {"gcn", "ridge"}
 
 
 def test_a_value_that_is_no_number_is_no_rung() -> None:

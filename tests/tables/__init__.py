@@ -1,0 +1,1 @@
+"""Tests of tables. A package, so that its modules may be called as those of other rooms are."""
