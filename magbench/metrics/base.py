@@ -26,7 +26,8 @@ class Metric:
         version: raised whenever the value for some input changes.
         higher_is_better: the direction of improvement.
         bounds: smallest and largest value the function can return.
-        function: ``(y_true, y_pred) -> float``, ``(above, equal) -> float`` for ranks, ``(references, texts) -> float``.
+        function: to a float from ``(y_true, y_pred)``, of ranks from ``(above, equal)``, of texts from
+            ``(references, texts)``.
         items: the same arguments to one score a test item, whose mean the metric is; None if it is no such mean.
     """
 

@@ -15,6 +15,7 @@ from magbench.registry import Registry
 from magbench.results.items import Cell, Items, item_values, items_frame, recall_curve
 from magbench.results.record import Record
 from magbench.results.telemetry import means, steps
+from magbench.specs import canonical_hash
 
 Question = tuple[str, str, str]
 """Versioned task, feature set, protocol."""
