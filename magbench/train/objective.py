@@ -130,7 +130,7 @@ class Objective(ABC, Generic[ViewT]):
 
     @abstractmethod
     def validate(self, network: Any, states: Any, view: ViewT) -> float:
-        """The value that selects, from the states of everything; higher is better, at least 0."""
+        """The value that selects, from the states of everything; higher is better, any finite number."""
 
     @abstractmethod
     def predict(self, network: Any, states: Any, view: ViewT) -> Any:
