@@ -77,7 +77,7 @@ def _method_options(registry: Registry, name: str) -> dict[str, list[dict[str, A
         entry, tables = registry.method(part.name), {}
         for alias, family in registry.aliases.items():
             if entry.spec.does(family):
-                tables[alias] = _in_force(options_of(entry, protocol, family, part.options))
+                tables[alias] = _in_force(options_of(entry.of(family), protocol, family, part.options))
         for rows in tables.values():
             families = ", ".join(alias for alias, other in tables.items() if other == rows)
             found[f"{part.name} in {families} ({protocol.id})"] = rows
@@ -133,7 +133,7 @@ def _methods(registry: Registry) -> list[dict[str, Any]]:
     return [
         {
             "method": entry.spec.name,
-            "kind": entry.spec.kind,
+            "kind": " or ".join(dict.fromkeys(form.kind for form in (entry.spec, *entry.spec.forms.values()))),
             "tasks": ", ".join(alias for alias, family in registry.aliases.items() if entry.spec.does(family)),
             "title": entry.spec.title + (" (re-implementation)" if entry.spec.reimplementation else ""),
         }
