@@ -14,7 +14,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 from magbench import paths
 from magbench.errors import MagbenchError, MethodError, OptionError, SpecError, UnknownNameError
 from magbench.method_string import MethodString
-from magbench.specs import DatasetSpec, FamilySpec, MethodSpec, Protocol, TaskSpec, read_toml
+from magbench.specs import DatasetSpec, FamilySpec, MethodForm, MethodSpec, Protocol, TaskSpec, read_toml
 from magbench.suites import Suite
 from magbench.variants import make_variant, parse_options
 
@@ -42,6 +42,10 @@ class MethodEntry:
     spec: MethodSpec
     source: Path
     shipped: bool = False
+
+    def of(self, family: str) -> MethodEntry:
+        """The same as what it is in ``family``."""
+        return replace(self, spec=self.spec.of(family))
 
     def load(self) -> type:
         """Import and return the class.
@@ -219,15 +223,20 @@ class Registry:
     def _add_package(self, folder: Path) -> str:
         """A user's folder, imported under a name of its own: two folders of one name are two methods."""
         spec = MethodSpec.from_toml(folder / "method.toml")
-        module, _, attribute = spec.target.partition(":")
-        top, dot, rest = module.partition(".")
-        if top != folder.name or not (folder / "__init__.py").is_file():
-            raise MethodError(
-                f"{folder / 'method.toml'}: class is {spec.target!r}; it must name a class of this folder, e.g."
-                f" {folder.name}:{attribute}, and the folder needs an __init__.py."
-            )
+        for form in (spec, *spec.forms.values()):
+            module, _, attribute = form.target.partition(":")
+            if module.partition(".")[0] != folder.name or not (folder / "__init__.py").is_file():
+                raise MethodError(
+                    f"{folder / 'method.toml'}: class is {form.target!r}; it must name a class of this folder, e.g."
+                    f" {folder.name}:{attribute}, and the folder needs an __init__.py."
+                )
         name = _run_module(folder / "__init__.py", folder).__name__
-        self._insert(MethodEntry(spec.model_copy(update={"target": f"{name}{dot}{rest}:{attribute}"}), folder))
+
+        def here(form: MethodForm) -> dict[str, str]:
+            return {"target": name + form.target.removeprefix(folder.name)}
+
+        forms = {family: form.model_copy(update=here(form)) for family, form in spec.forms.items()}
+        self._insert(MethodEntry(spec.model_copy(update={**here(spec), "forms": forms}), folder))
         return spec.name
 
     def _add_file(self, path: Path) -> list[str]:

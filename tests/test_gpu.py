@@ -29,7 +29,7 @@ from magbench.train.link_prediction import LinkPredictionObjective
 from magbench.train.method import EncoderMethod
 
 REGISTRY = Registry.default()
-KINDS = {name: entry.spec.kind for name, entry in REGISTRY.methods.items()}
+KINDS = {name: entry.of("node_classification").spec.kind for name, entry in REGISTRY.methods.items()}
 ENCODERS = [name for name, kind in KINDS.items() if kind == "encoder"]
 TRAINED = [*ENCODERS, *(f"sage+{name}" for name, kind in KINDS.items() if kind == "regularizer")]
 NETWORKS = [

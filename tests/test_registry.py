@@ -189,6 +189,17 @@ def test_a_folder(tmp_path: Path) -> None:
     assert registry.method("plugged").source_hash() != before
 
 
+def test_a_method_may_be_something_else_in_a_family(tmp_path: Path) -> None:
+    form = '\n[forms.retrieval]\nkind = "network"\nclass = "mine:Other"\n'
+    code = FILE + "\n\n" + FILE.replace("class Tiny", "class Other")
+    entry = Registry.default([package(tmp_path, "mine", TOML.format(package="mine") + form, code)]).method("plugged")
+    there = entry.of("retrieval")
+    assert (entry.load().__name__, there.load().__name__) == ("Tiny", "Other")
+    assert (there.spec.kind, there.source) == ("network", entry.source)
+    assert entry.of("node_classification") == entry
+    assert entry.spec.does("retrieval") and not entry.spec.does("link_prediction")
+
+
 @pytest.mark.parametrize("path", ["nowhere.py", "nowhere", "."])
 def test_no_method_there(path: str, tmp_path: Path) -> None:
     with pytest.raises(MethodError, match=r"expected a \.py file or a folder with a method\.toml"):

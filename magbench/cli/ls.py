@@ -80,7 +80,8 @@ def _method_options(registry: Registry, name: str) -> dict[str, list[dict[str, A
         entry, tables = registry.method(part.name), {}
         for family in registry.families.values():
             if entry.spec.does(family.name):
-                tables[family.alias] = _in_force(options_of(entry, protocol, family, part.options))
+                options = options_of(entry.of(family.name), protocol, family, part.options)
+                tables[family.alias] = _in_force(options)
         for rows in tables.values():
             families = ", ".join(alias for alias, other in tables.items() if other == rows)
             found[f"{part.name} in {families} ({protocol.id})"] = rows
@@ -135,7 +136,7 @@ def _methods(registry: Registry) -> list[dict[str, Any]]:
     return [
         {
             "method": entry.spec.name,
-            "kind": entry.spec.kind,
+            "kind": " or ".join(dict.fromkeys(form.kind for form in (entry.spec, *entry.spec.forms.values()))),
             "tasks": ", ".join(family.alias for family in registry.families.values() if entry.spec.does(family.name)),
             "title": entry.spec.title + (" (re-implementation)" if entry.spec.reimplementation else ""),
         }

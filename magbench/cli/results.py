@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from magbench.cli import verify
 from magbench.cli.arguments import Kept, Runs
 
 if TYPE_CHECKING:
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from magbench.tables.listing import Listing
     from magbench.tables.results import ResultsTable
 
-app = typer.Typer(help="Show finished cells, or keep them in the leaderboard.", no_args_is_help=True)
+app = typer.Typer(
+    help="Show finished cells, keep them in the leaderboard, score or run them again.", no_args_is_help=True
+)
+app.command()(verify.verify)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -99,6 +103,29 @@ def _of_tasks(cells: Sequence[Cell], names: Sequence[str]) -> list[Cell]:
         return any(task.version == spec.version and is_variant(task.id, spec.id) for spec in wanted)
 
     return [cell for cell in cells if asked(cell.record.task)]
+
+
+@app.command()
+def rescore(
+    path: Annotated[Path, typer.Argument(help="A runs folder, or a folder of kept results.")],
+    json: Json = False,
+) -> None:
+    """Score stored predictions by today's metrics and write what is new into their records; nothing is trained.
+
+    Example: `magbench results rescore leaderboard/runs`.
+    """
+    from magbench.cli.output import print_json
+    from magbench.registry import Registry
+    from magbench.results.rescore import cells_at, rescored, update
+
+    found = list(rescored(cells_at(path), Registry.default()))
+    files = update(found)
+    fresh = sorted({metric for result in found for metric in result.fresh})
+    if json:
+        print_json({"cells": len(found), "fresh": fresh, "files": [str(file) for file in files]})
+        return
+    news = f"new in {len(files)} files: {', '.join(fresh)}" if files else "no metric is new"
+    print(f"{len(found)} cells scored again; {news}.")
 
 
 @app.command()

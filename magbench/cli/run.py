@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import Counter
 from contextlib import redirect_stdout
@@ -14,6 +13,7 @@ import typer
 if TYPE_CHECKING:
     from magbench.results.record import Record
     from magbench.run.plan import Cell
+    from magbench.run.slots import Slots
 
 
 def run(
@@ -37,7 +37,13 @@ def run(
         typer.Option("--controls", help="Retrieval: beside each task the four controls that take its scores apart."),
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder of results.")] = Path("runs"),
-    jobs: Annotated[int | None, typer.Option(min=1, help="Cells at a time; default: one a core.")] = None,
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Cells at a time; default: one a GPU, else as many as the cores have threads for."),
+    ] = None,
+    threads: Annotated[
+        int, typer.Option(min=1, help="Threads a cell; more than one may change the last bits of its predictions.")
+    ] = 1,
     timeout: Annotated[float | None, typer.Option(min=1, help="Seconds a cell may take.")] = None,
     overwrite: Annotated[
         str,
@@ -86,6 +92,7 @@ def run(
     from magbench.run.needs import needs, refuse_needs
     from magbench.run.plan import pending
     from magbench.run.request import make_request
+    from magbench.run.slots import Slots
 
     with redirect_stdout(sys.stderr):  # a method's file may print when it is imported
         request = make_request(
@@ -109,13 +116,13 @@ def run(
         print(f"{len(found)} of {len(cells)} cells are kept already and left out.", file=sys.stderr)
         todo = [cell for cell in todo if cell not in set(found)]
     spent = _spent(cells, todo, kept)
-    workers = jobs or _cores()
+    slots = Slots.of_machine(jobs, threads)
     if plan:
-        show_plan(Plan(cells, todo, missing, out, workers, spent, budget), request.registry, json)
+        show_plan(Plan(cells, todo, missing, out, slots.jobs, spent, budget), request.registry, json)
         return
     try:
         seconds = None if budget is None else budget * 3600 - spent
-        left = _execute(todo, len(cells), out, workers, timeout, scheduler, seconds)
+        left = _execute(todo, len(cells), out, slots, timeout, scheduler, seconds)
     except KeyboardInterrupt:
         done = sum(cell.record() is not None for cell in cells)
         print(
@@ -138,16 +145,11 @@ def _check(overwrite: str, budget: float | None, scheduler: str | None) -> None:
         raise OptionError("--budget holds for cells of this machine; it cannot be given with --scheduler.")
 
 
-def _cores() -> int:
-    """Cores this process may use: a batch system or a container often grants fewer than there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _execute(
     todo: list[Cell],
     total: int,
     out: Path,
-    jobs: int,
+    slots: Slots,
     timeout: float | None,
     scheduler: str | None,
     budget: float | None,
@@ -164,9 +166,16 @@ def _execute(
     try:
         with progress_display(len(todo)) as progress:
             if scheduler:
-                run_dask(todo, magbench_part(), address=scheduler, timeout=timeout, progress=progress)
+                run_dask(
+                    todo,
+                    magbench_part(),
+                    address=scheduler,
+                    timeout=timeout,
+                    threads=slots.threads,
+                    progress=progress,
+                )
                 return []
-            return run_local(todo, magbench_part(), jobs=jobs, timeout=timeout, progress=progress, budget=budget)
+            return run_local(todo, magbench_part(), slots=slots, timeout=timeout, progress=progress, budget=budget)
     finally:
         remove_orphans(out)
 

@@ -40,13 +40,14 @@ def verify(
     from magbench.run.plan import pending
     from magbench.run.provenance import magbench_part
     from magbench.run.scheduler import run_local
+    from magbench.run.slots import Slots
 
     registry = Registry.default()
     chosen = drawn(kept_cells(), sample, seed, longest)
     cells = [_cell(kept, registry, out) for kept in chosen]
     todo = pending(cells, "missing")
     with progress_display(len(todo)) as progress:
-        run_local(todo, magbench_part(), jobs=jobs, timeout=None, progress=progress)
+        run_local(todo, magbench_part(), slots=Slots.of_machine(jobs), timeout=None, progress=progress)
     pairs = zip(chosen, cells, strict=True)
     found = ordered([Verified(kept.record, cell.record(), is_stale(kept.record, registry)) for kept, cell in pairs])
     rows = [_row(one) for one in found]

@@ -48,12 +48,15 @@ def encode_blocks(
         h[start:end] = encoder.fuse(encoder.project(rows, masks))
     size = np.arange(graph.num_nodes + 1) + (graph.indptr if encoder.hops else 0)
     for index in range(encoder.depth):
-        after = torch.empty(graph.num_nodes, encoder.hidden)
+        after = torch.empty(0, encoder.hidden)
         for start, end in _spans(size, block):
             part = sampler.sample(np.arange(start, end), (0,))
             nodes, edges = torch.from_numpy(part.nodes), torch.from_numpy(part.edge_index)
             around = h[nodes].to(device), edges.to(device), degree[nodes].to(device)
-            after[start:end] = encoder.layer(index, *around, end - start)
+            states = encoder.layer(index, *around, end - start)
+            if start == 0:  # a step's width may be its own
+                after = torch.empty(graph.num_nodes, states.size(1))
+            after[start:end] = states
         h = after
     return h
 

@@ -95,8 +95,13 @@ class Encoder(nn.Module):
         if degree is None:
             degree = torch.bincount(edge_index[1], minlength=len(h))
         for index in range(self.depth):
-            h = self.layer(index, self.dropout(h) if index else h, edge_index, degree, len(h))
+            h = self.layer(index, self.inputs(index, h), edge_index, degree, len(h))
         return Encoded(z=z, h=h)
+
+    def inputs(self, index: int, h: Tensor) -> Tensor:
+        """What step ``index`` is given of the states ``h`` before it: dropout, but for the first, which :meth:`fuse`
+        has applied it to."""
+        return self.dropout(h) if index else h
 
     def layer(self, index: int, h: Tensor, edge_index: Tensor, degree: Tensor, wanted: int) -> Tensor:
         """The states [wanted, hidden] of the first ``wanted`` nodes after step ``index``.

@@ -7,6 +7,9 @@ import warnings
 import torch
 from scipy.sparse import csr_array
 from torch import Tensor
+from torch_geometric.nn import SimpleConv
+
+from magbench.nn.memo import Memo
 
 
 def symmetric_norm(edge_index: Tensor, degree: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,6 +59,30 @@ def adjacency(edge_index: Tensor, rows: int, columns: int, weight: Tensor | None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
         return (torch.sparse_csr_tensor(indptr, source[order], values, (rows, columns), check_invariants=False),)
+
+
+class Propagation:
+    """S h, with S as in :func:`symmetric_norm`. The matrix is kept for as long as the graph stays the same."""
+
+    def __init__(self) -> None:
+        self._matrix: Memo[tuple[Tensor, ...]] = Memo()
+        self._product = SimpleConv()
+
+    def __call__(self, h: Tensor, edge_index: Tensor, degree: Tensor) -> Tensor:
+        """S h, float [n, d].
+
+        Args:
+            h: float [n, d].
+            edge_index: int64 [2, e], without self-loops; it may hold a sample of a node's edges.
+            degree: int64 [n], in the whole graph.
+        """
+
+        def made() -> tuple[Tensor, ...]:
+            edges, weight = symmetric_norm(edge_index, degree)
+            return adjacency(edges, len(h), len(h), weight)
+
+        product: Tensor = self._product(h, *self._matrix([edge_index, degree], made))
+        return product
 
 
 def smooth(x: Tensor, edge_index: Tensor, steps: int, *, teleport: float = 0.0) -> Tensor:

@@ -208,8 +208,10 @@ class Record(_Part):
 
     @property
     def core_seconds(self) -> float:
-        """Seconds from the cell's start to its end; it keeps to one core."""
-        return max((datetime.fromisoformat(self.finished) - datetime.fromisoformat(self.started)).total_seconds(), 0.0)
+        """Seconds from the cell's start to its end, times its threads: it keeps to as many cores."""
+        taken = datetime.fromisoformat(self.finished) - datetime.fromisoformat(self.started)
+        threads = self.env.get("threads")
+        return max(taken.total_seconds(), 0.0) * (threads if isinstance(threads, int) and threads > 0 else 1)
 
     @property
     def overall(self) -> tuple[ScorePart, ...]:

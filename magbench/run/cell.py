@@ -93,6 +93,7 @@ class Attempt:
         self.outcomes: list[Outcome] = []
         self.data: dict[str, str] | None = None
         self.seconds: dict[str, float] = {}
+        self.threads = torch.get_num_threads()
         self.registry = registry = Registry.default(cell.method_paths)
         self.task = registry.task(cell.task)
         self.dataset = registry.dataset(self.task.dataset)
@@ -234,7 +235,7 @@ def make_record(attempt: Attempt) -> Record:
             peak_rss=_peak_rss() if attempt.method else None,
             peak_cuda=torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None,
         ),
-        env=environment(device),
+        env=environment(device) | {"threads": attempt.threads},
         started=attempt.started,
         finished=now(),
         magbench=attempt.code,
@@ -247,9 +248,12 @@ def _device(method: Method | None) -> torch.device:
     return device_of(network) if isinstance(network, torch.nn.Module) else torch.device("cpu")
 
 
-def publish_failure(cell: Cell, code: MagbenchPart, status: Status, message: str, started: str | None = None) -> Record:
-    """Publish the record of a cell whose process ended without one (killed, out of memory, over its time)."""
+def publish_failure(
+    cell: Cell, code: MagbenchPart, status: Status, message: str, started: str | None = None, threads: int = 1
+) -> Record:
+    """Publish the record of a cell whose process of ``threads`` ended without one (killed, out of memory, late)."""
     attempt = Attempt(cell, code)
+    attempt.threads = threads
     attempt.started = started or attempt.started
     attempt.status = status
     attempt.error = ErrorPart(type=_KINDS[status], message=message, user=False)

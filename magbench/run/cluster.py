@@ -16,9 +16,17 @@ from magbench.run.scheduler import Progress
 
 
 def run_dask(
-    cells: Sequence[Cell], code: MagbenchPart, *, address: str, timeout: float | None, progress: Progress
+    cells: Sequence[Cell],
+    code: MagbenchPart,
+    *,
+    address: str,
+    timeout: float | None,
+    threads: int,
+    progress: Progress,
 ) -> None:
     """Run ``cells`` on the Dask cluster at ``address``; the runs folder must be shared with its workers.
+
+    A cell has ``threads`` threads; which GPU it takes is its worker's affair.
 
     Raises:
         MagbenchError: the extra is not installed, no scheduler answers, or a worker lacks the method or the data.
@@ -36,7 +44,7 @@ def run_dask(
         ) from None
     before = {cell: cell.record() for cell in cells}
     with client:
-        futures = {client.submit(run_isolated, cell, code, timeout, key=cell.run_id): cell for cell in cells}
+        futures = {client.submit(run_isolated, cell, code, timeout, threads, key=cell.run_id): cell for cell in cells}
         for cell in cells:
             progress("start", cell, None)
         try:

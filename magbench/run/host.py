@@ -19,8 +19,10 @@ from magbench.errors import MagbenchError
 from magbench.results.record import MagbenchPart
 from magbench.run.plan import Cell
 from magbench.run.scheduler import run_local
+from magbench.run.slots import Slots
 
-Job = tuple[Cell, MagbenchPart, float | None]
+Job = tuple[Cell, MagbenchPart, float | None, int]
+"""A cell, magbench's own part of the record, the seconds it may take, and its threads."""
 
 
 class Host:
@@ -54,12 +56,12 @@ class Host:
 _of_thread = threading.local()
 
 
-def run_isolated(cell: Cell, code: MagbenchPart, timeout: float | None) -> None:
+def run_isolated(cell: Cell, code: MagbenchPart, timeout: float | None, threads: int) -> None:
     """One cell in a process of its own: what a cluster's worker calls."""
     host: Host | None = getattr(_of_thread, "host", None)
     if host is None or host.process.poll() is not None:
         host = _of_thread.host = Host()
-    host.run((cell, code, timeout))
+    host.run((cell, code, timeout, threads))
 
 
 def serve(connection: Connection) -> None:
@@ -67,9 +69,10 @@ def serve(connection: Connection) -> None:
     jobs: queue.SimpleQueue[Job] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(connection, jobs), daemon=True).start()
     while True:
-        cell, code, timeout = jobs.get()
+        cell, code, timeout, threads = jobs.get()
+        slots = Slots(1, threads)
         try:
-            run_local([cell], code, jobs=1, timeout=timeout, progress=lambda event, cell, record: None)
+            run_local([cell], code, slots=slots, timeout=timeout, progress=lambda event, cell, record: None)
         except MagbenchError as error:
             connection.send(str(error))
         else:

@@ -5,6 +5,7 @@ A crash, an out-of-memory kill or a time-out of one cell becomes a record, and t
 
 from __future__ import annotations
 
+import pickle
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from magbench.results.record import MagbenchPart, Record, Status
 from magbench.run.cell import now, publish_failure
 from magbench.run.plan import Cell
 from magbench.run.server import start_server
+from magbench.run.slots import Slot, Slots, start_cell
 
 Progress = Callable[[str, Cell, Record | None], None]
 """Called with ``"start"`` or ``"end"``, the cell, and at the end its record; None: it left none."""
@@ -32,6 +34,7 @@ class Running:
     process: ForkServerProcess
     answer: Connection
     lifeline: Connection
+    slot: Slot
     deadline: float
     started: float = field(default_factory=time.monotonic)
     began: str = field(default_factory=now)
@@ -41,17 +44,17 @@ def run_local(
     cells: Sequence[Cell],
     code: MagbenchPart,
     *,
-    jobs: int,
+    slots: Slots,
     timeout: float | None,
     progress: Progress,
     budget: float | None = None,
 ) -> list[Cell]:
-    """Run ``cells``, ``jobs`` at a time, each in its own process.
+    """Run ``cells``, as many at a time as there are slots, each in its own process.
 
     Args:
         cells: what to run, in this order.
         code: magbench's own version and commit, for the records.
-        jobs: processes at a time.
+        slots: processes at a time, and what each is given.
         timeout: seconds a cell may take; ``None`` for no limit.
         progress: called when a cell starts and ends.
         budget: core-seconds after which no cell is started; those that run are not stopped.
@@ -69,8 +72,9 @@ def run_local(
     spent = 0.0
     try:
         while True:
-            while waiting and len(running) < jobs and (budget is None or spent + _elapsed(running) < budget):
-                running.append(_launch(context, waiting.pop(), code, timeout))
+            while waiting and len(running) < slots.jobs and (budget is None or spent + _elapsed(running) < budget):
+                slot = slots.next([job.slot for job in running])
+                running.append(_launch(context, waiting.pop(), code, slot, timeout))
                 progress("start", running[-1].cell, None)
             if not running:
                 return waiting[::-1]
@@ -85,19 +89,18 @@ def run_local(
 
 def _elapsed(running: Sequence[Running]) -> float:
     """Core-seconds of the jobs until now."""
-    return sum(time.monotonic() - job.started for job in running)
+    return sum((time.monotonic() - job.started) * job.slot.threads for job in running)
 
 
-def _launch(context: Any, cell: Cell, code: MagbenchPart, timeout: float | None) -> Running:
-    from magbench.run.worker import work
-
+def _launch(context: Any, cell: Cell, code: MagbenchPart, slot: Slot, timeout: float | None) -> Running:
     lifeline_end, lifeline = context.Pipe(duplex=False)
     answer, answer_end = context.Pipe(duplex=False)
-    process = context.Process(target=work, args=(cell, code, lifeline_end, answer_end), daemon=True)
+    job = pickle.dumps((cell, code))
+    process = context.Process(target=start_cell, args=(slot, job, lifeline_end, answer_end), daemon=True)
     process.start()
     lifeline_end.close()
     answer_end.close()
-    return Running(cell, process, answer, lifeline, time.monotonic() + (timeout or float("inf")))
+    return Running(cell, process, answer, lifeline, slot, time.monotonic() + (timeout or float("inf")))
 
 
 def _ended(running: Sequence[Running]) -> list[Running]:
@@ -130,7 +133,7 @@ def _finish(job: Running, code: MagbenchPart) -> Record | None:
 
 def _failure(job: Running, code: MagbenchPart, status: Status, message: str) -> Record | None:
     try:
-        return publish_failure(job.cell, code, status, message, job.began)
+        return publish_failure(job.cell, code, status, message, job.began, job.slot.threads)
     except OutputError:
         raise
     except MagbenchError:  # the method's file was broken meanwhile: there is no method to make a record of

@@ -30,7 +30,7 @@ system at once, so that each of its pages is fetched anew. What the user has set
 def start_server() -> Any:
     """The context whose processes are forked from the server; started at the first call."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([] if _gpu_wanted() else ["__main__", "magbench.run.worker"])
+    context.set_forkserver_preload([] if gpu_wanted() else ["__main__", "magbench.run.worker"])
     with _environment(), _no_interrupt():
         from multiprocessing import forkserver
 
@@ -38,7 +38,7 @@ def start_server() -> Any:
     return context
 
 
-def _gpu_wanted() -> bool:
+def gpu_wanted() -> bool:
     """Whether a cell may take a GPU, told without torch: its driver is there, and no variable keeps cells off it."""
     if os.environ.get("MAGBENCH_DEVICE", "").startswith("cpu") or os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return False

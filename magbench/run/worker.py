@@ -1,6 +1,6 @@
 """The worker: one isolated process a cell, forked from a server that has torch and PyG loaded already.
 
-It ends when its parent does (it watches a pipe), keeps to one thread, and sends its outcome back in one message.
+It ends when its parent does (it watches a pipe), keeps to its threads, and sends its outcome back in one message.
 """
 
 from __future__ import annotations
@@ -32,19 +32,20 @@ for _family in Registry.default().families.values():
             load(_target)
 
 
-def work(cell: Cell, code: MagbenchPart, lifeline: Connection, answer: Connection) -> None:
-    """Entry point of the process.
+def work(cell: Cell, code: MagbenchPart, threads: int, lifeline: Connection, answer: Connection) -> None:
+    """Run a cell as what its process is there for.
 
     Args:
         cell: what to run.
         code: magbench's own version and commit.
+        threads: of torch, BLAS and OpenMP; more than one may change the last bits of what is computed.
         lifeline: reads end-of-file when the parent is gone.
         answer: receives ``("done", status)`` or ``("output", message)``.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
-    torch.set_num_threads(1)
-    with threadpool_limits(1):
+    torch.set_num_threads(threads)
+    with threadpool_limits(threads):
         _silence(cell)
         try:
             answer.send(("done", run_cell(cell, code).status))

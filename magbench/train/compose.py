@@ -83,7 +83,7 @@ def compose(
         MethodError: the components do not go together or with the family, or a class cannot be loaded.
     """
     string = parse_method(text) if isinstance(text, str) else text
-    entries = tuple(registry.method(part.name) for part in string.parts)
+    entries = tuple(registry.method(part.name).of(family) for part in string.parts)
     rules = registry.family(family)
     _check_kinds(string, entries)
     _check_family(string, entries, rules)

@@ -26,8 +26,9 @@ from magbench.nn.decoders import DECODERS, Decoder
 from magbench.nn.encoder import Encoded, Encoder
 from magbench.options import Options
 from magbench.tasks.link_prediction.view import LinkAnswer, LinkPredictionView
+from magbench.train.batch import Batch
 from magbench.train.network import Network
-from magbench.train.objective import Batch, EncoderObjective
+from magbench.train.objective import EncoderObjective
 
 
 class LinkPredictionOptions(Options):

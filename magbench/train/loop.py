@@ -7,6 +7,7 @@ generators of their own, so a regulariser of weight zero leaves every bit of the
 from __future__ import annotations
 
 import copy
+import math
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -98,7 +99,7 @@ def train(
         seed: seeds the generators of the objective, of the mini-batches and of the regularisers.
 
     Raises:
-        MethodError: the loss is not finite, or there are regularisers and nothing to train.
+        MethodError: the loss or the validation value is not finite, or there are regularisers and nothing to train.
 
     A network without anything to train is evaluated once.
     """
@@ -111,7 +112,7 @@ def train(
     steps = objective.epochs(network, view, training, regularizers, seed)
     penalties = [Penalty(regularizer, seed, index) for index, regularizer in enumerate(regularizers)]
     outcome = Outcome(metric=objective.metric, params=objective.fitted(network))
-    best, best_state, step = -1.0, copy.deepcopy(network.state_dict()), 0
+    best, best_state, step = -math.inf, trained_state(network), 0
     for epoch in range(1, training.max_epochs + 1):
         losses = []
         for batch in steps(epoch):
@@ -122,15 +123,25 @@ def train(
         value = _value(network, objective, view, training)
         outcome.history.append({"epoch": epoch, "loss": fmean(losses), f"val_{objective.metric}": value})
         if value > best:
-            best, best_state = value, copy.deepcopy(network.state_dict())
+            best, best_state = value, trained_state(network)
             outcome.epoch, outcome.value = epoch, value
         elif outcome.epoch is not None and epoch - outcome.epoch >= training.patience:
             break
-    network.load_state_dict(best_state)
+    network.load_state_dict(best_state, strict=False)
     for penalty in penalties:
         outcome.telemetry.update(penalty.telemetry())
     outcome.telemetry.update(objective.telemetry(network, view, training))
     return outcome
+
+
+def trained_state(network: nn.Module) -> dict[str, Any]:
+    """A copy of what training changes: the weights that require gradients and the buffers, by their names in the state.
+
+    Frozen weights, which may be a language model's, are neither copied nor loaded again.
+    """
+    parameters = network.named_parameters(remove_duplicate=False)
+    frozen = {name for name, parameter in parameters if not parameter.requires_grad}
+    return copy.deepcopy({name: value for name, value in network.state_dict().items() if name not in frozen})
 
 
 def _refuse(regularizers: Sequence[Regularizer]) -> None:
@@ -212,4 +223,10 @@ def _step(
 
 @torch.no_grad()
 def _value(network: nn.Module, objective: Objective[Any], view: Any, training: Training) -> float:
-    return objective.validate(network, objective.encode(network, view, training), view)
+    value = objective.validate(network, objective.encode(network, view, training), view)
+    if not math.isfinite(value):
+        raise MethodError(
+            f"The validation {objective.metric} became {value}, which selects no checkpoint; look for NaN in the method's"
+            " states, or lower lr."
+        )
+    return value

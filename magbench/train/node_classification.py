@@ -14,8 +14,9 @@ from magbench.graph.batches import Batches, Features, NodeBatches
 from magbench.graph.neighbors import NeighborSampler
 from magbench.nn.encoder import Encoded, Encoder
 from magbench.tasks.node_classification.view import NodeAnswer, NodeClassificationView
+from magbench.train.batch import Batch
 from magbench.train.network import Network
-from magbench.train.objective import Batch, EncoderObjective
+from magbench.train.objective import EncoderObjective
 
 
 class NodeClassificationObjective(EncoderObjective[NodeClassificationView]):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import torch
@@ -23,48 +23,13 @@ from magbench.options import Options, parse_options
 from magbench.regularizers.base import Context, Regularizer
 from magbench.specs import Training
 from magbench.tasks.views import TaskView
+from magbench.train.batch import Batch
 from magbench.train.device import device_of
 from magbench.train.network import Network, encode
+from magbench.train.sampling import SampledBatches
 
 ViewT = TypeVar("ViewT")
 GraphViewT = TypeVar("GraphViewT", bound=TaskView)
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """The input of one optimisation step; its nodes have positions 0 … n-1.
-
-    Attributes:
-        node_ids: int64 [n], the nodes' numbers in the whole graph.
-        x: modality → float32 [n, d_m].
-        observed: modality → bool [n].
-        edge_index: int64 [2, e], what messages run along.
-        graph: int64 [2, e'], the edges among these nodes that regularisers see.
-        y_train: int64 [n]; the class of training nodes, -1 everywhere else.
-        targets: what the loss is taken on: nodes int64 [t], or pairs of nodes int64 [2, t].
-        labels: [t], what is right for each target.
-        degree: int64 [n], degrees in the graph that ``edge_index`` is a sample of; None: it is no sample.
-    """
-
-    node_ids: Tensor
-    x: dict[str, Tensor]
-    observed: dict[str, Tensor]
-    edge_index: Tensor
-    graph: Tensor
-    y_train: Tensor
-    targets: Tensor
-    labels: Tensor
-    degree: Tensor | None = None
-
-    def to(self, device: torch.device) -> Batch:
-        """The same on ``device``; tensors that lie there already are not copied."""
-
-        def move(value: Any) -> Any:
-            if isinstance(value, dict):
-                return {name: move(entry) for name, entry in value.items()}
-            return value if value is None else value.to(device, non_blocking=True)
-
-        return Batch(**{entry.name: move(getattr(self, entry.name)) for entry in fields(self)})
 
 
 class Objective(ABC, Generic[ViewT]):
@@ -130,7 +95,7 @@ class Objective(ABC, Generic[ViewT]):
 
     @abstractmethod
     def validate(self, network: Any, states: Any, view: ViewT) -> float:
-        """The value that selects, from the states of everything; higher is better, at least 0."""
+        """The value that selects, from the states of everything; higher is better, any finite number."""
 
     @abstractmethod
     def predict(self, network: Any, states: Any, view: ViewT) -> Any:
@@ -169,8 +134,6 @@ class EncoderObjective(Objective[GraphViewT]):
     def epochs(
         self, network: Network, view: GraphViewT, training: Training, regularizers: Sequence[Regularizer], seed: int
     ) -> Callable[[int], Iterator[Batch]]:
-        from magbench.train.sampling import SampledBatches
-
         if training.sampling is None:
             generator, device = torch.Generator().manual_seed(seed), device_of(network)
             x, observed = ({m: rows.to(device) for m, rows in part.items()} for part in (view.x, view.observed))

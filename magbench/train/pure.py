@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
@@ -47,7 +48,7 @@ def select(candidates: Iterable[tuple[ModelT, Mapping[str, Tensor]]], view: Retr
     Raises:
         MethodError: there is no candidate.
     """
-    best, chosen, outcome.trials, outcome.metric = -1.0, None, 0, "mrr"
+    best, chosen, outcome.trials, outcome.metric = -math.inf, None, 0, "mrr"
     for candidate, embeddings in candidates:
         value, outcome.trials = pair_mrr(unit(embeddings), view.val), outcome.trials + 1
         if value > best:

@@ -8,19 +8,32 @@ directions.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
+from torch import Tensor
 from torch_geometric.data import Data
 
 from magbench.data.mag import simple_undirected
 from magbench.graph.adjacency import Adjacency
-from magbench.graph.batches import Features
+from magbench.graph.batches import Batches, Features
 from magbench.graph.neighbors import NeighborSampler
 from magbench.nn.encoder import Encoder
 from magbench.specs import Sampling
 from magbench.tasks.views import TaskView
+from magbench.train.batch import Batch
 from magbench.train.device import device_of
-from magbench.train.objective import Batch, EncoderObjective
+
+
+class Items(Protocol):
+    """What is asked of an objective."""
+
+    def samples(
+        self, view: Any, sampler: NeighborSampler, features: Features, *, batch_size: int, seed: int
+    ) -> Batches:
+        """Mini-batches around the items that are trained on."""
+
+    def targets(self, view: Any, data: Data) -> tuple[Tensor, Tensor]:
+        """``targets`` and ``labels`` of one of the mini-batches."""
 
 
 class SampledBatches:
@@ -37,7 +50,7 @@ class SampledBatches:
 
     def __init__(
         self,
-        objective: EncoderObjective[Any],
+        objective: Items,
         view: TaskView,
         sampling: Sampling,
         encoder: Encoder,

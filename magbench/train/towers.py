@@ -18,7 +18,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -29,9 +29,7 @@ from magbench.options import Options, parse_options
 from magbench.specs import Training
 from magbench.tasks.retrieval.view import RetrievalView, Side
 from magbench.train.network import checked
-
-if TYPE_CHECKING:
-    from magbench.train.retrieval import RetrievalObjective
+from magbench.train.objective import Objective
 
 Sides = Mapping[str, Side]
 Cross = Mapping[str, Tensor]
@@ -90,12 +88,12 @@ class RetrievalNetwork(nn.Module, ABC):
         """
 
     def prepare(  # nothing, by default
-        self, view: RetrievalView, training: Training, seed: int, objective: RetrievalObjective
+        self, view: RetrievalView, training: Training, seed: int, objective: Objective[RetrievalView]
     ) -> None:
         """Called once on the CPU before training, with the global generator seeded: fit what is not trained on.
 
-        ``objective`` is what is trained for afterwards; its options have the temperature. Say in ``fitted_before`` how
-        many parameters were fitted.
+        ``objective`` is what is trained for afterwards; its ``options`` have the temperature. Say in ``fitted_before``
+        how many parameters were fitted.
         """
 
     def parameter_groups(self) -> list[dict[str, Any]]:

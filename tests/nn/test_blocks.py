@@ -14,6 +14,8 @@ from magbench.nn.encoder import Encoded, Encoder
 from magbench.registry import Registry
 
 ENCODERS = [name for name, entry in Registry.default().methods.items() if entry.spec.kind == "encoder"]
+STEPS = {"appnp": {"K": 2}}
+"""Its default reaches every node of the small graph."""
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,12 @@ def mag() -> MAG:
 
 def encoder(name: str, layers: int) -> Encoder:
     torch.manual_seed(0)
-    return Registry.default().method(name).load()({"text": 12, "image": 8}, hidden=16, layers=layers).eval()
+    return (
+        Registry.default()
+        .method(name)
+        .load()({"text": 12, "image": 8}, hidden=16, layers=layers, **STEPS.get(name, {}))
+        .eval()
+    )
 
 
 @pytest.mark.parametrize("layers", [1, 3])

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch_geometric.typing
+from perf.measure.large import compare_sampling, measure_epoch, write_graph
 
 from magbench.errors import DataError
-from magbench.perf.large import compare_sampling, measure_epoch, write_graph
 
 
 @pytest.fixture(scope="module")

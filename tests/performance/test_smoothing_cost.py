@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from perf.measure.smoothing import measure_step
 
 from magbench.errors import DataError
-from magbench.perf.smoothing import measure_step
 
 
 def test_a_step_is_measured() -> None:

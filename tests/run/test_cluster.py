@@ -69,7 +69,7 @@ def test_a_dead_host_is_named(cell: Cell) -> None:
     host.process.kill()
     host.process.wait()
     with pytest.raises(MagbenchError, match=r"label_propagation seed 0: .*has died"):
-        host.run((cell, magbench_part(), None))
+        host.run((cell, magbench_part(), None, 1))
 
 
 def test_only_what_dead_processes_of_this_host_left_is_removed(cell: Cell) -> None:

@@ -9,7 +9,7 @@ import pytest
 from lab import Lab, stop_server
 
 from magbench.run import server
-from magbench.run.server import THREAD_VARIABLES, _environment, _gpu_wanted
+from magbench.run.server import THREAD_VARIABLES, _environment, gpu_wanted
 
 
 def test_set_inside_and_gone_outside(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,9 +44,9 @@ def test_a_gpu_is_expected_where_its_driver_is(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(server, "_DRIVERS", (str(tmp_path),))
-    assert _gpu_wanted() is wanted
+    assert gpu_wanted() is wanted
     monkeypatch.setattr(server, "_DRIVERS", (str(tmp_path / "none"),))
-    assert not _gpu_wanted()
+    assert not gpu_wanted()
 
 
 def test_cells_load_what_they_need_themselves(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_cells_load_what_they_need_themselves(lab: Lab, monkeypatch: pytest.Monk
     try:
         for gpu in (False, True):
             stop_server()
-            monkeypatch.setattr(server, "_gpu_wanted", lambda gpu=gpu: gpu)
+            monkeypatch.setattr(server, "gpu_wanted", lambda gpu=gpu: gpu)
             outcome = lab.run(*arguments, "--out", tmp_path / str(gpu))
             assert outcome.code == 0, outcome.err
             (predictions,) = (tmp_path / str(gpu)).rglob("predictions.npz")

@@ -15,8 +15,10 @@ from magbench.errors import MethodError
 from magbench.regularizers import DAGR, OptiMAG
 from magbench.regularizers.base import Context, Regularizer
 from magbench.tasks.node_classification.view import NodeClassificationView
+from magbench.train.loop import train
 from magbench.train.method import EncoderMethod
 from magbench.train.network import encode
+from magbench.train.node_classification import NodeClassificationObjective
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +88,60 @@ def test_early_stopping_keeps_the_best_checkpoint(view: NodeClassificationView) 
     with torch.no_grad():
         logits = method.network.head(encode(method.network, view).h)
     assert (logits[view.val].argmax(1) == view.y[view.val]).double().mean().item() == best
+
+
+class Shifted(NodeClassificationObjective):
+    """Accuracy minus 5: a value that is negative throughout, as a log-likelihood is."""
+
+    def validate(self, network, encoded, view):
+        return super().validate(network, encoded, view) - 5
+
+
+class Undefined(NodeClassificationObjective):
+    def validate(self, network, encoded, view):
+        return float("nan")
+
+
+def test_values_below_minus_one_select(view: NodeClassificationView) -> None:
+    plain = fitted(view, epochs=30)
+    shifted = EncoderMethod(SAGE, short_training(30), (), Shifted(), hidden=16, lr=0.01)
+    shifted.fit(view, seed=0)
+    assert (shifted.outcome.epoch, shifted.outcome.value) == (plain.outcome.epoch, plain.outcome.value - 5)
+    assert shifted.predict(view).scores.tobytes() == plain.predict(view).scores.tobytes()
+
+
+def test_a_value_that_is_no_number_is_named(view: NodeClassificationView) -> None:
+    method = EncoderMethod(SAGE, short_training(3), (), Undefined(), hidden=16, lr=0.01)
+    with pytest.raises(MethodError, match="val_accuracy became nan"):
+        method.fit(view, seed=0)
+
+
+class Backed(MLP):
+    """A frozen weight, which may be a language model's, and a buffer that counts the training steps."""
+
+    def __init__(self, in_dims, **options):
+        super().__init__(in_dims, **options)
+        self.language_model = torch.nn.Linear(64, 64).requires_grad_(False)
+        self.register_buffer("steps", torch.zeros(()))
+
+    def forward(self, *arguments):
+        self.steps += self.training
+        return super().forward(*arguments)
+
+
+def test_the_checkpoint_is_what_training_changes(view: NodeClassificationView, monkeypatch) -> None:
+    objective, training = NodeClassificationObjective(), short_training(80)
+    torch.manual_seed(0)
+    network = objective.build(Backed, Backed.Options(hidden=16), view, training, 0)
+    frozen = network.encoder.language_model.weight.clone()
+    loaded = {}
+    load = network.load_state_dict
+    monkeypatch.setattr(network, "load_state_dict", lambda state, **how: (loaded.update(state), load(state, **how)))
+    outcome = train(network, objective, view, training, (), 0)
+    trainable = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
+    assert set(loaded) == {*trainable, "encoder.steps"}
+    assert outcome.epoch < 80 and network.encoder.steps == outcome.epoch
+    assert torch.equal(network.encoder.language_model.weight, frozen)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from magbench.train.node_classification import NodeClassificationObjective
 from magbench.train.sampling import SampledBatches
 
 REGISTRY = Registry.default()
-ENCODERS = [name for name, entry in REGISTRY.methods.items() if entry.spec.kind == "encoder"]
+ENCODERS = [name for name, entry in REGISTRY.methods.items() if entry.of("node_classification").spec.kind == "encoder"]
 REGULARIZERS = [name for name, entry in REGISTRY.methods.items() if entry.spec.kind == "regularizer"]
 
 pytestmark = pytest.mark.filterwarnings("ignore::magbench.errors.MagbenchWarning")

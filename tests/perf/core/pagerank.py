@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from magbench.perf.pagerank import Graph
+from ..measure.pagerank import Graph
 
 
 class Push:

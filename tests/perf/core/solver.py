@@ -6,10 +6,11 @@ Everything tracked is measured once, in one process, by :func:`setup_cache`.
 from __future__ import annotations
 
 from magbench.perf import ours
-from magbench.perf.benchmark import Values, floor_ratios, peer_ratios, require, tolerance_ratios
 from magbench.perf.compare import INNER, OUTER
 from magbench.perf.problem import OBJECTIVES, PRECISIONS, make_problem
 from magbench.perf.profiles import chosen_profile
+
+from ..measure.benchmark import Values, floor_ratios, peer_ratios, require, tolerance_ratios
 
 PROFILE = chosen_profile()
 

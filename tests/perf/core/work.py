@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from magbench.perf.benchmark import Values, work_counts
 from magbench.perf.problem import OBJECTIVES
 from magbench.perf.profiles import chosen_profile
+
+from ..measure.benchmark import Values, work_counts
 
 SIZES = [n for n in chosen_profile().tracked if n <= 512]
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from magbench.perf.benchmark import has, require
-from magbench.perf.large import compare_sampling, measure_epoch, write_graph
 from magbench.perf.profiles import chosen_profile
+
+from ..measure.benchmark import has, require
+from ..measure.large import compare_sampling, measure_epoch, write_graph
 
 PROFILE = chosen_profile()
 

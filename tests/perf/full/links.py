@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from magbench.perf.benchmark import has, require
-from magbench.perf.links import evaluate
 from magbench.perf.profiles import chosen_profile
+
+from ..measure.benchmark import has, require
+from ..measure.links import evaluate
 
 PROFILE = chosen_profile()
 EDGES, NEGATIVES, NODES = 100_000, 1_000, 100_000

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from magbench.perf.benchmark import has, require
 from magbench.perf.memory import peak_matrices
 from magbench.perf.ours import OURS
 from magbench.perf.problem import OBJECTIVES
+
+from ..measure.benchmark import has, require
 
 
 class Peak:

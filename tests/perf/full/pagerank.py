@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from magbench.perf.benchmark import has, require
-from magbench.perf.pagerank import Comparison, Graph, compare_push
 from magbench.perf.profiles import chosen_profile
+
+from ..measure.benchmark import has, require
+from ..measure.pagerank import Comparison, Graph, compare_push
 
 PROFILE = chosen_profile()
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from magbench.perf.benchmark import Values, has, peer_ratios, require, tolerance_ratios
 from magbench.perf.ours import OURS
 from magbench.perf.problem import PRECISIONS
 from magbench.perf.profiles import chosen_profile
+
+from ..measure.benchmark import Values, has, peer_ratios, require, tolerance_ratios
 
 PROFILE = chosen_profile()
 PEERS = ("POT torch", "fugw", "ott")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from magbench.perf.benchmark import has, require
 from magbench.perf.profiles import chosen_profile
 from magbench.perf.ranking import compare_ranking, extra_bytes
+
+from ..measure.benchmark import has, require
 
 PROFILE = chosen_profile()
 

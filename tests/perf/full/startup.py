@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from magbench.perf.benchmark import has, require
-from magbench.perf.startup import HELP, NOTHING, cpu_seconds
+from ..measure.benchmark import has, require
+from ..measure.startup import HELP, NOTHING, cpu_seconds
 
 
 class Help:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from magbench.perf.benchmark import has, require
 from magbench.perf.profiles import chosen_profile
-from magbench.perf.training import step_overhead
+
+from ..measure.benchmark import has, require
+from ..measure.training import step_overhead
 
 PROFILE = chosen_profile()
 

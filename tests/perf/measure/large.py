@@ -73,7 +73,7 @@ def measure_epoch(folder: Path, train_nodes: int, *, method: str = "sage") -> Ep
     Raises:
         DataError: the process failed.
     """
-    command = [sys.executable, "-m", "magbench.perf.large", str(folder), str(train_nodes), method]
+    command = [sys.executable, __file__, str(folder), str(train_nodes), method]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = done.stderr.strip().rpartition("\n")[2]

@@ -47,7 +47,7 @@ def evaluate(decoder: str, *, queries: int, negatives: int, nodes: int) -> Evalu
     Raises:
         DataError: the process failed.
     """
-    command = [sys.executable, "-m", "magbench.perf.links", decoder, *map(str, (queries, negatives, nodes))]
+    command = [sys.executable, __file__, decoder, *map(str, (queries, negatives, nodes))]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:

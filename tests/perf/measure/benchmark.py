@@ -10,12 +10,12 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Sequence
 
+from magbench.perf import tolerance
 from magbench.perf.ceilings import measure_ceilings
 from magbench.perf.compare import Row, compare
 from magbench.perf.peers import Peer, installed_version, peer
 from magbench.perf.problem import OBJECTIVES, PRECISIONS, make_problem
 from magbench.perf.profiles import Profile
-from magbench.perf.tolerance import converged, time_to_tolerance, work
 
 Values = dict[tuple[str | int, ...], float]
 
@@ -38,7 +38,7 @@ def work_counts(sizes: Iterable[int]) -> Values:
         for n in sizes:
             problem = make_problem(n, kl=kl)
             try:
-                found = work(problem, converged(problem))
+                found = tolerance.work(problem, tolerance.converged(problem))
                 values["outer", kl, n], values["sweeps", kl, n] = found.outer, found.sweeps
             except ArithmeticError as error:
                 values["outer", kl, n] = values["sweeps", kl, n] = _missing(str(error))
@@ -70,7 +70,7 @@ def peer_ratios(profile: Profile, mine: str, peers: Sequence[str], precisions: S
             for n in profile.tracked:
                 rows = _rows(
                     chosen,
-                    lambda kl=kl, precision=precision, n=n, chosen=chosen: compare(  # type: ignore[misc]
+                    lambda kl=kl, precision=precision, n=n, chosen=chosen: compare(
                         kl, precision, n, rounds=profile.rounds, budget=profile.budget, peers=chosen
                     ),
                 )
@@ -85,7 +85,7 @@ def tolerance_ratios(profile: Profile, mine: str, peers: Sequence[str]) -> Value
         chosen = _solving(kl, mine, peers)
         rows = _rows(
             chosen,
-            lambda kl=kl, chosen=chosen: time_to_tolerance(  # type: ignore[misc]
+            lambda kl=kl, chosen=chosen: tolerance.time_to_tolerance(
                 kl, "float64", profile.tolerance_size, rounds=profile.rounds, budget=profile.budget, peers=chosen
             ),
         )

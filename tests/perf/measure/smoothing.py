@@ -61,7 +61,7 @@ def measure_step(
         DataError: the process failed.
     """
     arguments = [str(value) for value in (nodes, width, steps, degree, operator, readout)]
-    command = [sys.executable, "-m", "magbench.perf.smoothing", *arguments]
+    command = [sys.executable, __file__, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         reason = done.stderr.strip().rpartition("\n")[2]
@@ -103,7 +103,7 @@ def _step(
     optimizer = torch.optim.AdamW(goma.parameter_groups(), lr=1e-3)
     rows = torch.arange(min(_PAIRS, len(x[0])))
     first, second = goma(x, graph).embeddings
-    loss(first[rows], second[rows], 0.07).backward()  # type: ignore[no-untyped-call]
+    loss(first[rows], second[rows], 0.07).backward()
     optimizer.step()
 
 
