@@ -12,6 +12,7 @@ import pytest
 
 from magbench import paths
 from magbench.errors import OutputError, RecordError
+from magbench.metrics.scores import score_prediction
 from magbench.results import keep as module
 from magbench.results.frame import StoredCell, read_cells
 from magbench.results.keep import keep
@@ -38,6 +39,11 @@ def test_round_trip(stored: list[StoredCell], tmp_path: Path) -> None:
         assert kept.dtype == np.uint16
         np.testing.assert_array_equal(kept, prediction.classes)
         np.testing.assert_array_equal(arrays[f"nodes_{record.protocol}_{record.seed}"], prediction.nodes)
+        np.testing.assert_array_equal(arrays[f"true_{record.protocol}_{record.seed}"], prediction.true)
+    for cell in kept_cells(tmp_path):
+        prediction = cell.prediction()
+        scores = [score.value for score in score_prediction(prediction, ("accuracy", "macro_f1"))]
+        assert scores == [score.value for score in cell.record.scores] and prediction.scores is None
 
 
 def test_the_same_cells_give_the_same_bytes(stored: list[StoredCell], tmp_path: Path) -> None:
@@ -66,7 +72,7 @@ def test_cells_of_older_code_make_room(stored: list[StoredCell], tmp_path: Path)
     left = [record for record in kept_records(tmp_path) if record.method.name == "mlp"]
     assert [(record.key, record.seed) for record in left] == [("f" * 64, 1)]
     arrays = kept_predictions(tmp_path / "node_classification" / "toy@1" / "mlp.npz")
-    assert sorted(arrays) == ["classes_short@1_1", "nodes_short@1_1"]
+    assert sorted(arrays) == ["classes_short@1_1", "nodes_short@1_1", "true_short@1_1"]
 
 
 def test_kept_cells_stand_beside_those_of_a_folder(
@@ -106,8 +112,14 @@ def test_a_changed_method_gets_no_kept_controls(
         return [found.record.task.id for found in cells_of(tmp_path, kept=True)]
 
     assert beside(cell.record) == [task.id, control.id]
-    source = method.source.model_copy(update={"sha256": "0" * 64})
-    assert beside(cell.record.model_copy(update={"method": method.model_copy(update={"source": source})})) == [task.id]
+
+    def changed(**update: object) -> Record:
+        return cell.record.model_copy(update={"method": method.model_copy(update=update)})
+
+    assert beside(changed(revisions={"mlp": 99})) == [task.id]
+    assert beside(changed(source=method.source.model_copy(update={"sha256": "0" * 64}))) == [task.id, control.id]
+    data = cell.record.dataset.model_copy(update={"sha256": {"graph": "0" * 64}})
+    assert beside(cell.record.model_copy(update={"dataset": data})) == [task.id]
     suite = cell.record.magbench.model_copy(update={"engine": 99})
     assert beside(cell.record.model_copy(update={"magbench": suite})) == [task.id]
 
@@ -186,4 +198,4 @@ def test_damaged_predictions_are_named(stored: list[StoredCell], tmp_path: Path)
     for cell in kept_cells(tmp_path):
         if cell.record.method.name == "mlp":
             with pytest.raises(RecordError, match=r"mlp\.npz"):
-                cell.scored()
+                cell.prediction()

@@ -55,6 +55,58 @@ def test_what_a_record_says(text: str) -> None:
     assert record.cost.peak_rss is not None
     assert record.cost.peak_rss < 1.5e9
     assert record.started < record.finished
+    assert (record.task.variant, record.task.design) == ({}, "drawn")
+    assert set(record.dataset.sha256) == {"graph", "features", "labels"}
+    assert record.method.revisions == {"mlp": 1} and len(record.method.source.sha256) == 64
+    assert record.predictions.kind == "classes" and record.predictions.files[0].path == "predictions.npz"
+
+
+def schema_1(text: str, task: str = "node_classification/toy") -> dict[str, Any]:
+    """A record as schema 1 had it."""
+    record = json.loads(text)
+    (file,) = record["predictions"]["files"]
+    record["schema"] = "magbench.record/1"
+    record["task"] = {"id": task, "version": 1, "hash": record["task"]["hash"]}
+    record["dataset"]["sha256"] = "d" * 64
+    record["predictions"] = {**file, "rows": record["predictions"]["rows"]}
+    del record["method"]["revisions"], record["selection"]["config"]
+    return record
+
+
+@pytest.mark.parametrize(
+    ("task", "kind", "variant", "design"),
+    [
+        ("node_classification/toy", "classes", {}, "drawn"),
+        ("node_classification/movies-magb42", "classes", {}, "fixed"),
+        ("node_classification/ele-fashion", "classes", {}, "fixed"),
+        ("link_prediction/toy", "ranks", {}, "fixed"),
+        ("retrieval/toy[pool=all,control=random]", "ranks", {"pool": "all", "control": "random"}, "fixed"),
+    ],
+)
+def test_records_of_schema_1_are_read(text: str, task: str, kind: str, variant: dict[str, str], design: str) -> None:
+    today, old = parse_record(text, "here"), schema_1(text, task)
+    record = parse_record(json.dumps(old), "there")
+    assert (record.task.variant, record.task.design) == (variant, design)
+    assert (record.predictions.kind, record.predictions.files) == (kind, today.predictions.files)
+    assert record.dataset.sha256 == {"all": "d" * 64}
+    assert record.method.revisions == {"mlp": today.method.source.sha256} and record.selection.config == {}
+    alike = ("run_id", "key", "seed", "status", "scores", "cost", "telemetry", "env", "started", "finished", "magbench")
+    assert all(getattr(record, name) == getattr(today, name) for name in alike)
+    assert parse_record(record.to_json(), "again") == record and json.loads(record.to_json())["schema"] == SCHEMA
+
+
+def test_a_failure_of_schema_1_is_read(text: str) -> None:
+    failed = {"status": "failed", "scores": [], "selection": None, "predictions": None}
+    record = parse_record(json.dumps({**schema_1(text), **failed}), "there")
+    assert record.status == "failed" and record.predictions is None and record.selection is None
+
+
+@pytest.mark.parametrize(
+    "change", [{"task": {}}, {"task": 3}, {"predictions": []}, {"method": {"name": "mlp"}}, {"dataset": None}]
+)
+def test_what_is_no_record_of_schema_1_is_refused(change: dict[str, Any], text: str) -> None:
+    with pytest.raises(RecordError, match="FILE is not a record of schema"):
+        parse_record(json.dumps({**schema_1(text), **change}), "FILE")
 
 
 def test_round_trip(text: str) -> None:
@@ -102,7 +154,7 @@ def test_half_a_record_is_refused(text: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["retrieval/emoji[control=random,pool=1k]", "link_prediction/synthetic-conflict"])
 def test_names_of_tasks_and_variants_are_records_names(name: str) -> None:
-    assert TaskPart(id=name, version=1, hash="0").id == name
+    assert TaskPart(id=name, version=1, hash="0", variant={}, design="fixed").id == name
 
 
 def test_a_score_outside_its_bounds_is_refused() -> None:
