@@ -18,9 +18,7 @@ if TYPE_CHECKING:
     from magbench.tables.listing import Listing
     from magbench.tables.results import ResultsTable
 
-app = typer.Typer(
-    help="Show finished cells, keep them in the leaderboard, score or run them again.", no_args_is_help=True
-)
+app = typer.Typer(help="Show finished cells; keep, score or run them again.", no_args_is_help=True)
 app.command()(verify.verify)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -220,6 +218,7 @@ def table_rows(table: ResultsTable) -> list[dict[str, Any]]:
             "p": row.versus.p if row.versus else None,
             "p_holm": row.versus.p_holm if row.versus else None,
             "detectable": row.versus.detectable if row.versus else None,
+            "stale": row.stale,
             **({} if table.pool is None else {"pool": table.pool, "towers": row.towers or None}),
         }
         for row in table.rows
@@ -256,7 +255,7 @@ def _show_table(found: list[dict[str, Any]], metric: str) -> None:
             "features": row["features"],
             "protocol": row["protocol"],
             "pool": row.get("pool"),
-            "method": row["method"] + (" (coupled)" if row in coupled else ""),
+            "method": row["method"] + (" (coupled)" if row in coupled else "") + (" (stale)" if row["stale"] else ""),
             "seeds": row["n_seeds"],
             metric: f"{row['mean']:.4f}" + (f" ± {row['std']:.4f}" if row["n_seeds"] > 1 else ""),
             "interval": _interval(row),
@@ -278,6 +277,8 @@ def _show_table(found: list[dict[str, Any]], metric: str) -> None:
     if "pool" in shown:
         shown["pool"] = f"{rows[0]['pool']} candidates"
     print_table(rows, headings, ", ".join(shown.values()))
+    if any(row["stale"] for row in found):
+        print("Stale: made by an earlier revision of the method, which predicts otherwise today; run it again.")
     if coupled:
         print(
             "Coupled towers: messages pass between the modalities. Read them beside the same method on random features "

@@ -14,6 +14,7 @@ from magbench.method_string import parse_method
 from magbench.registry import Registry
 from magbench.results.items import Cell, Items, item_values, items_frame, recall_curve
 from magbench.results.record import Record
+from magbench.results.stale import is_stale
 from magbench.results.telemetry import means, steps
 from magbench.specs import canonical_hash
 
@@ -48,6 +49,7 @@ class Outcome:
         shipped: whether magbench finds all parts of the method by name.
         ranked: whether the leaderboard ranks the task and the protocol.
         dataset_version: of the data set; None if it is not known.
+        stale: whether a shipped component of the method has another revision today.
     """
 
     task: str
@@ -75,6 +77,7 @@ class Outcome:
     shipped: bool = True
     ranked: bool = True
     dataset_version: int | None = None
+    stale: bool = False
 
     @property
     def question(self) -> Question:
@@ -139,6 +142,7 @@ def outcome_of(cell: Cell, registry: Registry, metric: str | None = None, *, cur
         shipped=_shipped(record.method.name, registry),
         ranked=all(spec is None or spec.ranked for spec in specs),
         dataset_version=record.dataset.version,
+        stale=is_stale(record, registry),
     )
 
 

@@ -47,6 +47,7 @@ class Row(Table):
         params: fitted parameters.
         fit_s: mean seconds of training.
         towers: in retrieval ``"pure"`` or ``"coupled"``; else empty.
+        stale: whether the method predicts otherwise today (:mod:`magbench.results.stale`).
     """
 
     method: str
@@ -62,6 +63,7 @@ class Row(Table):
     params: int | None
     fit_s: Number
     towers: str
+    stale: bool
 
 
 class ResultsTable(Table):
@@ -218,6 +220,7 @@ def _rows(
                 params=next((outcome.params for outcome in own if outcome.params is not None), None),
                 fit_s=fmean(costs) if costs else None,
                 towers=own[0].towers,
+                stale=any(outcome.stale for outcome in own),
             )
         )
     return tuple(rows)

@@ -226,7 +226,7 @@ def _value(network: nn.Module, objective: Objective[Any], view: Any, training: T
     value = objective.validate(network, objective.encode(network, view, training), view)
     if not math.isfinite(value):
         raise MethodError(
-            f"The validation {objective.metric} became {value}, which selects no checkpoint; look for NaN in the method's"
-            " states, or lower lr."
+            f"The validation {objective.metric} became {value}, which selects no checkpoint; look for NaN in the"
+            " method's states, or lower lr."
         )
     return value
