@@ -61,7 +61,7 @@ def test_the_page_is_self_contained_escaped_and_dark_at_night() -> None:
     assert "POT &lt;torch&gt;" in html and "NaN &amp; worse" in html
     assert "another objective" in html
     assert "fugw None" not in html
-    (figure,) = re.findall("<svg.*?</svg>", html)
+    (figure,) = re.findall("<svg.*?</svg>", html, re.DOTALL)
     assert len(ElementTree.fromstring(figure).findall("polyline")) == 3
 
 
