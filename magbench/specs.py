@@ -232,6 +232,8 @@ class FamilySpec(Spec):
     metrics: tuple[str, ...] = Field(min_length=1)
     split: dict[str, Any]
     variants: dict[str, VariantOption] = {}
+    takes_apart: tuple[str, ...] = ()
+    """Values of the option ``control`` that ``magbench run --controls`` adds to a task."""
     corruptions: tuple[str, ...] = ()
     """Kinds of :mod:`magbench.corruption` that may stand in brackets, at any rate."""
 

@@ -30,8 +30,6 @@ CONTROLS = (
     "shuffled",
 )
 """What a control of retrieval changes (``docs/retrieval.md``)."""
-TAKES_APART = ("random", "no_graph", "node_disjoint", "random_node_disjoint")
-"""Controls that take a score apart: fingerprint, features alone, content gain and its floor."""
 
 
 def parse_options(text: str, owner: str) -> dict[str, str]:

@@ -34,7 +34,19 @@ title = "T"
 task_class = "a:b"
 dataset = "d"
 metrics = ["accuracy"]
-select = "accuracy"
+"""
+FAMILY = """
+name = "f"
+alias = "f"
+title = "F"
+task = "magbench.tasks.node_classification.task:NodeClassification"
+prediction = "classes"
+reads = ["graph"]
+metrics = ["accuracy"]
+[split]
+rule = "stratified"
+[split_rules]
+stratified = "magbench.tasks.node_classification.rule:SplitSpec"
 """
 SUITE = """
 name = "s"
@@ -93,7 +105,7 @@ validate_every = 1
         (MethodSpec, METHOD.replace('"encoder"', '"decoder"'), ["kind", "'decoder'"]),
         (MethodSpec, METHOD.replace("package:Class", "package.Class"), ["class", "'package.Class'"]),
         (MethodSpec, METHOD.replace('"m"', '"My-Method"'), ["name", "'My-Method'"]),
-        (TaskSpec, TASK + "[split]\ntrain = 0.9\n", ["split", "must be 1, found 1.3"]),
+        (TaskSpec, TASK + "[split]\ntrain = 0.9\n", ["split", "instance of SplitRule"]),
         (TaskSpec, TASK.replace('["accuracy"]', "[]"), ["metrics", "at least 1"]),
         (Suite, SUITE.replace('["mlp"]', '"mlp"'), ["methods", "tuple"]),
         (Suite, SUITE + "seeds = []\n", ["seeds", "at least 1"]),
@@ -145,34 +157,67 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_good_files(tmp_path: Path) -> None:
-    for model, text in (
-        (DatasetSpec, DATASET),
-        (MethodSpec, METHOD),
-        (TaskSpec, TASK),
-        (Suite, SUITE),
-        (Protocol, PROTOCOL),
+    for model, text, given in (
+        (DatasetSpec, DATASET, {}),
+        (MethodSpec, METHOD, {}),
+        (TaskSpec, TASK, {"split": SplitSpec()}),
+        (Suite, SUITE, {}),
+        (Protocol, PROTOCOL, {}),
+        (FamilySpec, FAMILY, {}),
     ):
         (tmp_path / "spec.toml").write_text(text)
-        assert model.from_toml(tmp_path / "spec.toml").digest() == model.from_toml(tmp_path / "spec.toml").digest()
+        assert model.from_toml(tmp_path / "spec.toml", **given) == model.from_toml(tmp_path / "spec.toml", **given)
 
 
 def test_defaults_fill_what_the_file_leaves_out(tmp_path: Path) -> None:
     (tmp_path / "spec.toml").write_text(TASK.replace('family = "nc"\n', "").replace('title = "T"', 'title = "own"'))
-    task = TaskSpec.from_toml(tmp_path / "spec.toml", family="nc", title="shared")
+    task = TaskSpec.from_toml(tmp_path / "spec.toml", family="nc", title="shared", split=SplitSpec())
     assert (task.id, task.title) == ("nc/t", "own")
 
 
-def test_the_digest_follows_every_field() -> None:
+def test_the_digest_of_a_task_follows_what_is_asked_alone() -> None:
+    """By hand: the canonical JSON of family, data set, label, split and variant."""
     task = TaskSpec(
-        family="nc", name="t", version=1, title="T", task_class="a:b", dataset="d", metrics=("m",), select="m"
+        family="nc", name="t", version=1, title="T", task_class="a:b", dataset="d", metrics=("m",), split=SplitSpec()
     )
-    assert task.digest() != task.model_copy(update={"label": "other"}).digest()
-    assert task.digest() != task.model_copy(update={"version": 2}).digest()
+    split = '{"min_class_size":5,"rule":"stratified","test":0.2,"train":0.6,"val":0.2}'
+    text = '{"dataset":"d","family":"nc","label":"y","split":' + split + ',"variant":{}}'
+    assert task.digest() == hashlib.sha256(text.encode()).hexdigest()
+    prose = {"name": "u", "version": 2, "title": "U", "summary": "S", "metrics": ("n",), "ranked": False}
+    assert task.model_copy(update={**prose, "task_class": "c:d"}).digest() == task.digest()
+    asked = {
+        "family": "lp",
+        "dataset": "e",
+        "label": "y_coarse",
+        "split": SplitSpec(train=0.5, test=0.3),
+        "variant": {"control": "random"},
+    }
+    digests = {task.model_copy(update={name: value}).digest() for name, value in asked.items()}
+    assert len({task.digest(), *digests}) == 1 + len(asked)
+
+
+def test_the_digest_of_a_protocol_follows_seeds_and_training_alone() -> None:
+    protocol = Protocol.parse(tomllib.loads(PROTOCOL), "here")
+    prose = protocol.model_copy(update={"name": "q", "version": 2, "title": "Q", "ranked": True})
+    assert prose.digest() == protocol.digest()
+    seeds = protocol.model_copy(update={"seeds": (0, 1)})
+    slower = protocol.model_copy(update={"training": protocol.training.model_copy(update={"lr": 0.01})})
+    assert len({protocol.digest(), seeds.digest(), slower.digest()}) == 3
+
+
+def test_a_familys_split_rules_read_the_tables_of_tasks() -> None:
+    family = FamilySpec.parse(tomllib.loads(FAMILY), "here")
+    assert family.parse_split({}, "t.toml") == SplitSpec()
+    assert family.parse_split({"rule": "stratified", "train": 0.7, "test": 0.1}, "t.toml").train == 0.7
+    with pytest.raises(SpecError, match=r"t\.toml, split: .*must be 1, found 1\.3"):
+        family.parse_split({"train": 0.9}, "t.toml")
+    with pytest.raises(SpecError, match=r"t\.toml: split\.rule is 'edges'; the family f has stratified"):
+        family.parse_split({"rule": "edges"}, "t.toml")
+    with pytest.raises(SpecError, match=r"t\.toml, split: colour: .*not permitted"):
+        family.parse_split({"colour": "red"}, "t.toml")
 
 
 def test_canonical_hash() -> None:
     """sha256 of ``{"a":[1,"é"],"b":null}`` in UTF-8, whatever the order of the keys."""
-    import hashlib
-
     expected = hashlib.sha256('{"a":[1,"é"],"b":null}'.encode()).hexdigest()
     assert canonical_hash({"b": None, "a": [1, "é"]}) == expected

@@ -1,4 +1,4 @@
-"""Retrieval's controls as a report draws them: which have a column, the track of each method, and the curves."""
+"""Controls as a report draws them: which have a column, the track of each method, and the curves."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from magbench.board.panels import LinePanel, LinePanels, draw_curves
 from magbench.tables.controls import ControlRow, ControlTable
 
 MAIN = ("no_graph", "random", "node_disjoint")
-"""Controls that have a column whether they were run or not."""
+"""Controls of retrieval that have a column whether they were run or not."""
 
 
 @dataclass(frozen=True)
 class ControlView:
-    """What stands beside a retrieval task's table.
+    """What stands beside a task's table.
 
     Attributes:
         table: the numbers.
@@ -31,6 +31,11 @@ class ControlView:
     smoothing: tuple[LinePanel, ...]
 
     @property
+    def graph_gain(self) -> bool:
+        """Whether any method was run with shuffled nodes."""
+        return any(row.graph_gain for row in self.table.rows)
+
+    @property
     def coupled(self) -> list[str]:
         """The methods that pass messages between the two sides."""
         return [row.method for row in self.table.rows if row.towers == "coupled"]
@@ -43,7 +48,7 @@ def control_view(table: ControlTable) -> ControlView:
     recall = draw_curves(table.recall) if table.recall else None
     return ControlView(
         table=table,
-        names=tuple(name for name in order if name in MAIN or name in run),
+        names=tuple(name for name in order if name in run or (name in MAIN and table.pool is not None)),
         scale=_scale(table.rows),
         recall=recall if recall and recall.panels else None,
         smoothing=tuple(panel for found in table.smoothing for panel in draw_curves(found).panels),

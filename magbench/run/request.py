@@ -14,7 +14,7 @@ from magbench.registry import Registry
 from magbench.run.plan import Cell, PlanPart, make_plan, parse_seeds
 from magbench.suites import Part, Suite
 from magbench.train.compose import apply_assignments
-from magbench.variants import TAKES_APART, with_option
+from magbench.variants import with_option
 
 DEFAULT_SUITE, DEFAULT_PROTOCOL = "quickstart", "standard@1"
 
@@ -134,14 +134,13 @@ def _with_controls(parts: Sequence[Part], registry: Registry) -> list[Part]:
 
     def controls(name: str) -> list[str]:
         task = registry.task(name)
-        option = registry.family(task.family).variants.get("control")
-        known = () if option is None or "control" in task.variant else option.values
-        return [with_option(task.id, f"control={control}") for control in TAKES_APART if control in known]
+        known = () if "control" in task.variant else registry.family(task.family).takes_apart
+        return [with_option(task.id, f"control={control}") for control in known]
 
     found = [tuple(one for name in part.tasks for one in (name, *controls(name))) for part in parts]
     if all(tasks == part.tasks for tasks, part in zip(found, parts, strict=True)):
         raise OptionError(
-            "--controls: no task here that is no control itself has any; those of retrieval have, e.g. ret/emoji."
+            "--controls: each task here is a control itself, or of a family without any; give a task, e.g. ret/emoji."
         )
     return [part.model_copy(update={"tasks": tasks}) for tasks, part in zip(found, parts, strict=True)]
 

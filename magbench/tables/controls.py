@@ -1,4 +1,4 @@
-"""Retrieval's controls: each method's score beside them, ranked twice; recall over k; smoothing by step.
+"""Controls: each method's score beside them, ranked twice; in retrieval recall over k and smoothing by step.
 
 A control is a task of its own (:mod:`magbench.stats.controls`); here it is a column beside the task it belongs to.
 """
@@ -25,7 +25,8 @@ FEATURES, NOISE = "the task’s features", "random features"
 
 
 class Gain(Table):
-    """Content gain: node-disjoint less no graph, with its interval over test items and its p value after Holm."""
+    """A gain with its interval and its p value after Holm: content gain is node-disjoint less no graph, graph gain the
+    score less that with shuffled nodes."""
 
     value: float
     low: Number
@@ -57,16 +58,17 @@ class ControlRow(Table):
     control_seeds: dict[str, int | None]
     share: Number
     gain: Gain | None
+    graph_gain: Gain | None
     rank: int
     content_rank: int | None
     parts: tuple[Spread | None, ...]
 
 
 class ControlTable(Table):
-    """What stands beside a retrieval task's results.
+    """What stands beside a task's results.
 
     Attributes:
-        pool: candidates of a query.
+        pool: in retrieval the candidates of a query.
         parts: directions, and connected and isolated items.
         rows: best score first.
         recall: recall@k, with the task's features and with random ones.
@@ -110,16 +112,16 @@ def arrange(outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome], 
 
 
 def controls_of(section: Sequence[Outcome], beside: Sequence[Outcome]) -> ControlTable | None:
-    """What stands beside the outcomes of one question; None unless it is a finished retrieval task.
+    """What stands beside the outcomes of one question; None for one without controls, unless it is one of retrieval.
 
     Args:
         section: outcomes of one task, feature set and protocol.
         beside: controls, of any task.
     """
     own = [outcome for outcome in section if outcome.ok]
-    if not own or not own[0].task.startswith("retrieval/"):
+    controls = [outcome for outcome in beside if outcome.ok and own and base_of(outcome) == own[0].question]
+    if not own or not (controls or own[0].pool):
         return None
-    controls = [outcome for outcome in beside if outcome.ok and base_of(outcome) == own[0].question]
     metric = next(iter(own[0].scores))
     table = control_table(
         scores_frame([*own, *controls]),
@@ -128,6 +130,7 @@ def controls_of(section: Sequence[Outcome], beside: Sequence[Outcome]) -> Contro
         rng=np.random.default_rng(0),
         confidence=1 - ALPHA,
         higher_is_better=higher_is_better(metric),
+        design="drawn" if own[0].items is None else "fixed",
     )
     parts = tuple(dict.fromkeys(part for outcome in own for part in outcome.parts))
     rows = tuple(_row(found, own, parts) for found in table.to_dict("records"))
@@ -175,26 +178,27 @@ def _row(found: Mapping[Any, Any], own: Sequence[Outcome], parts: Sequence[str])
         controls={name: _spread(found, name) for name in CONTROLS},
         control_seeds={name: _whole(found[f"{name}_seeds"]) for name in CONTROLS},
         share=found["fingerprint_share"],
-        gain=_gain(found),
+        gain=_gain(found, "content"),
+        graph_gain=_gain(found, "graph"),
         rank=int(found["rank"]),
         content_rank=_whole(found["content_rank"]),
         parts=tuple(spread([o.parts[part] for o in outcomes if part in o.parts]) for part in parts),
     )
 
 
-def _gain(found: Mapping[Any, Any]) -> Gain | None:
-    if not isfinite(found["content_gain"]):
+def _gain(found: Mapping[Any, Any], name: str) -> Gain | None:
+    if not isfinite(found[f"{name}_gain"]):
         return None
-    p = found["content_p_holm"]
+    p = found[f"{name}_p_holm"]
     return Gain(
-        value=found["content_gain"],
-        low=found["content_low"],
-        high=found["content_high"],
-        p=found["content_p"],
+        value=found[f"{name}_gain"],
+        low=found[f"{name}_low"],
+        high=found[f"{name}_high"],
+        p=found[f"{name}_p"],
         p_holm=p,
         significant=bool(p <= ALPHA),
-        seeds=int(found["content_seeds"]),
-        note=str(found["content_note"]),
+        seeds=int(found[f"{name}_seeds"]),
+        note=str(found[f"{name}_note"]),
     )
 
 

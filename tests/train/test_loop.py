@@ -112,7 +112,7 @@ def test_values_below_minus_one_select(view: NodeClassificationView) -> None:
 
 def test_a_value_that_is_no_number_is_named(view: NodeClassificationView) -> None:
     method = EncoderMethod(SAGE, short_training(3), (), Undefined(), hidden=16, lr=0.01)
-    with pytest.raises(MethodError, match="val_accuracy became nan"):
+    with pytest.raises(MethodError, match="validation accuracy became nan"):
         method.fit(view, seed=0)
 
 

@@ -100,7 +100,7 @@ def test_pairs_are_the_first_of_the_drawn_order() -> None:
     order = both[np.argsort(random_keys(200, task.rule.seed)[both], kind="stable")]
     order = order[2 * round(0.2 * len(both)) :]
     for share in ("0.1", "0.25", "0.5"):
-        expected = small_retrieval_task(train_pairs=share).ask(mag).split.train
+        expected = small_retrieval_task(pair_share=share).ask(mag).split.train
         assert np.array_equal(np.sort(corrupt_pairs(order, Corruption.parse(f"pair_share={share}"))), expected)
     assert len(corrupt_pairs(order, Corruption("pair_share", 1e-9))) == 1
     assert corrupt_pairs(order, Corruption("pair_share", 1)).tolist() == order.tolist()
