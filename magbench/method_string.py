@@ -28,7 +28,7 @@ _LONGEST_NAME = 100
 
 
 @dataclass(frozen=True)
-class Part:
+class Component:
     """One component of a method string: a registered name and the options given to it."""
 
     name: str
@@ -46,25 +46,25 @@ class Part:
 class MethodString:
     """The parsed form: a host (encoder or whole method) and the regularisers added to it."""
 
-    parts: tuple[Part, ...]
+    components: tuple[Component, ...]
 
     @property
-    def host(self) -> Part:
-        return self.parts[0]
+    def host(self) -> Component:
+        return self.components[0]
 
     @property
-    def regularizers(self) -> tuple[Part, ...]:
-        return self.parts[1:]
+    def regularizers(self) -> tuple[Component, ...]:
+        return self.components[1:]
 
     def __str__(self) -> str:
-        return "+".join(str(part) for part in self.parts)
+        return "+".join(str(part) for part in self.components)
 
     def with_options(self, assignments: Sequence[tuple[str, str, Any]]) -> MethodString:
         """This method with ``(owner, option, value)`` settings given to the parts of that name."""
         parts = []
-        for part in self.parts:
+        for part in self.components:
             extra = {option: value for owner, option, value in assignments if owner == part.name}
-            parts.append(Part(part.name, {**part.options, **extra}))
+            parts.append(Component(part.name, {**part.options, **extra}))
         return MethodString(tuple(parts))
 
 
@@ -80,7 +80,7 @@ def parse_method(text: str) -> MethodString:
         match = _PART.fullmatch(piece)
         if match is None:
             raise OptionError(f"Method {text!r} is not of the form host[option=value]+regulariser[option=value].")
-        parts.append(Part(match["name"], _options(match["options"] or "", text)))
+        parts.append(Component(match["name"], _options(match["options"] or "", text)))
     return MethodString(tuple(parts))
 
 

@@ -149,7 +149,7 @@ class Registry:
         Raises:
             UnknownNameError: a component is not registered.
         """
-        specs = [self.method(part.name).spec for part in method.parts]
+        specs = [self.method(part.name).spec for part in method.components]
         here = [task for task in self.tasks.values() if self.dataset(task.dataset).source != "store"]
         found = {task.family: task for task in here if all(spec.does(task.family) for spec in specs)}
         return list(found.values())

@@ -29,7 +29,7 @@ class Grid(Spec):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         try:
-            given = {part.name: part.options for part in parse_method(self.method).parts}
+            given = {part.name: part.options for part in parse_method(self.method).components}
         except MagbenchError as error:
             raise ValueError(str(error)) from None
         for owner, options in self.axes.items():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magbench.errors import OptionError
-from magbench.method_string import MethodString, Part, file_name, parse_method, split_host
+from magbench.method_string import MethodString, Component, file_name, parse_method, split_host
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
 SCALARS = st.one_of(
@@ -20,11 +20,11 @@ SCALARS = st.one_of(
     st.text(max_size=8, alphabet="a1 \\'\",+=[]{}#\n\x7f"),
 )
 VALUES = st.one_of(SCALARS, st.lists(st.one_of(SCALARS, st.lists(SCALARS, max_size=2)), max_size=3))
-PARTS = st.builds(Part, NAMES, st.dictionaries(NAMES, VALUES, max_size=3))
+PARTS = st.builds(Component, NAMES, st.dictionaries(NAMES, VALUES, max_size=3))
 
 
 @given(st.lists(PARTS, min_size=1, max_size=3))
-def test_round_trip(parts: list[Part]) -> None:
+def test_round_trip(parts: list[Component]) -> None:
     string = MethodString(tuple(parts))
     again = parse_method(str(string))
     assert again == string
@@ -59,8 +59,8 @@ def test_canonical_form(text: str, canonical: str) -> None:
 
 def test_parts() -> None:
     string = parse_method("sage[hidden=8]+optimag[rho=inf]+dagr")
-    assert string.host == Part("sage", {"hidden": 8})
-    assert string.regularizers == (Part("optimag", {"rho": math.inf}), Part("dagr"))
+    assert string.host == Component("sage", {"hidden": 8})
+    assert string.regularizers == (Component("optimag", {"rho": math.inf}), Component("dagr"))
 
 
 def test_equal_methods_are_one_key() -> None:
@@ -91,7 +91,7 @@ def test_values_that_are_no_literals(text: str) -> None:
 
 def test_a_value_that_cannot_be_written() -> None:
     with pytest.raises(OptionError, match=r"\{'a': 1\} cannot be written in a method string"):
-        str(Part("gcn", {"lr": {"a": 1}}))
+        str(Component("gcn", {"lr": {"a": 1}}))
 
 
 def test_an_option_given_twice() -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from pathlib import Path
 
 import pytest
 
 from magbench.errors import SpecError
-from magbench.specs import DatasetSpec, MethodSpec, Protocol, Spec, TaskSpec, canonical_hash, read_toml
+from magbench.specs import DatasetSpec, FamilySpec, MethodSpec, Protocol, Spec, TaskSpec, canonical_hash, read_toml
 from magbench.suites import Suite
+from magbench.tasks.node_classification.rule import SplitSpec
 
 DATASET = """
 name = "d"

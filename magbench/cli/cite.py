@@ -43,4 +43,4 @@ def _citations(registry, name: str) -> dict[str, list[str]]:  # type: ignore[no-
     if "/" in name:
         dataset = registry.dataset(registry.task(name).dataset)
         return {dataset.name: list(dataset.citation)}
-    return {part.name: list(registry.method(part.name).spec.citation) for part in parse_method(name).parts}
+    return {part.name: list(registry.method(part.name).spec.citation) for part in parse_method(name).components}

@@ -76,7 +76,7 @@ def _method_options(registry: Registry, name: str) -> dict[str, list[dict[str, A
     from magbench.train.compose import options_of
 
     ((string,), _), protocol, found = resolve_methods([name], registry), registry.protocol("standard"), {}
-    for part in string.parts:
+    for part in string.components:
         entry, tables = registry.method(part.name), {}
         for family in registry.families.values():
             if entry.spec.does(family.name):

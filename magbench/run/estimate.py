@@ -135,5 +135,5 @@ def _kinds(question: Question) -> list[tuple[str, ...]]:
     """What a cell may be alike in, the closest first."""
     task, _, method, _ = question
     family = task.partition("/")[0]
-    names = [part.name for part in parse_method(method).parts]
+    names = [part.name for part in parse_method(method).components]
     return [(task, *names), (family, *names), ("host", family, names[0], str(len(names))), ("any", *names)]

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from magbench.errors import MethodError, OptionError, UnknownNameError
-from magbench.method_string import MethodString, parse_method
-from magbench.method_string import Part as Component
+from magbench.method_string import Component, MethodString, parse_method
 from magbench.options import parse_assignment
 from magbench.registry import Registry
 from magbench.run.plan import Cell, PlanPart, make_plan, parse_seeds
@@ -126,7 +125,7 @@ def _with_methods(parts: Sequence[Part], methods: Sequence[str]) -> list[Part]:
 
 def _names(text: str) -> list[str]:
     """The components of a method string, without their options."""
-    return [part.name for part in parse_method(text).parts]
+    return [part.name for part in parse_method(text).components]
 
 
 def _with_controls(parts: Sequence[Part], registry: Registry) -> list[Part]:
@@ -160,7 +159,7 @@ def resolve_methods(texts: Sequence[str], registry: Registry) -> tuple[list[Meth
     strings, paths = [], []
     for text in texts:
         parts = []
-        for part in parse_method(text).parts:
+        for part in parse_method(text).components:
             if _is_path(part.name):
                 path, name = _add(part.name, registry)
                 paths.append(path)

@@ -163,7 +163,7 @@ def items_of(outcomes: Iterable[Outcome]) -> Items:
 
 def _shipped(method: str, registry: Registry) -> bool:
     try:
-        return all(part.name in registry.methods for part in parse_method(method).parts)
+        return all(part.name in registry.methods for part in parse_method(method).components)
     except OptionError:
         return False
 

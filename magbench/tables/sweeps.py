@@ -13,7 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from magbench.errors import OptionError
-from magbench.method_string import MethodString, Part, parse_method
+from magbench.method_string import Component, MethodString, parse_method
 from magbench.tables.base import Table
 from magbench.tables.curves import Curve, Point, Value, ordered
 from magbench.tables.outcome import Outcome
@@ -83,7 +83,7 @@ def _grids(methods: Mapping[str, Any]) -> list[_Grid]:
             continue  # a name from outside
         settings = {
             (place, option): value
-            for place, part in enumerate(parsed.parts)
+            for place, part in enumerate(parsed.components)
             for option, value in part.options.items()
             if isinstance(value, bool | int | float | str)
         }
@@ -98,8 +98,8 @@ def _grids(methods: Mapping[str, Any]) -> list[_Grid]:
 def _without(method: MethodString, options: Sequence[Option]) -> MethodString:
     return MethodString(
         tuple(
-            Part(part.name, {key: value for key, value in part.options.items() if (place, key) not in options})
-            for place, part in enumerate(method.parts)
+            Component(part.name, {key: value for key, value in part.options.items() if (place, key) not in options})
+            for place, part in enumerate(method.components)
         )
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from magbench.errors import MethodError, UnknownNameError
-from magbench.method_string import MethodString, Part, parse_method
+from magbench.method_string import Component, MethodString, parse_method
 from magbench.nn.encoder import Encoder
 from magbench.options import parse_options
 from magbench.registry import MethodEntry, Registry
@@ -83,7 +83,7 @@ def compose(
         MethodError: the components do not go together or with the family, or a class cannot be loaded.
     """
     string = parse_method(text) if isinstance(text, str) else text
-    entries = tuple(registry.method(part.name).of(family) for part in string.parts)
+    entries = tuple(registry.method(part.name).of(family) for part in string.components)
     rules = registry.family(family)
     _check_kinds(string, entries)
     _check_family(string, entries, rules)
@@ -94,7 +94,7 @@ def compose(
             " Use --protocol standard@1."
         )
     objective = objective if entries[0].spec.kind in TRAINED else None
-    pairs = list(zip(entries, string.parts, strict=True))
+    pairs = list(zip(entries, string.components, strict=True))
     options = [options_of(entry, protocol, rules, part.options).model_dump() for entry, part in pairs]
     canonical = MethodString(tuple(_canonical(part, values) for (_, part), values in zip(pairs, options, strict=True)))
     own = {name: options[0].pop(name) for name in objective.Options.model_fields} if objective else {}
@@ -108,10 +108,10 @@ def objective_of(family: FamilySpec) -> type[Objective[Any]] | None:
     return found
 
 
-def _canonical(part: Part, options: Mapping[str, Any]) -> Part:
+def _canonical(part: Component, options: Mapping[str, Any]) -> Component:
     """A component with the values that its options took on when they were validated: ``rho=.5`` is ``rho=0.5``."""
     values = {name: options[name] for name in part.options}
-    return Part(part.name, {name: "none" if value is None else value for name, value in values.items()})
+    return Component(part.name, {name: "none" if value is None else value for name, value in values.items()})
 
 
 def apply_assignments(
@@ -122,7 +122,7 @@ def apply_assignments(
     Raises:
         UnknownNameError: an assignment fits no component of any method.
     """
-    owners = sorted({part.name for string in strings for part in string.parts})
+    owners = sorted({part.name for string in strings for part in string.components})
     for owner, _, _ in assignments:
         if owner not in owners:
             raise UnknownNameError("method in option", owner, owners, "Only methods of this run have options.")
