@@ -12,6 +12,7 @@ import pytest
 import torch
 from lab import Lab, cells
 
+from magbench.results.record import Record
 from magbench.run import server, slots
 from magbench.run.slots import Slot, Slots, visible_devices
 
@@ -114,6 +115,8 @@ def test_threads_reach_every_pool_and_the_record(lab: Lab, tmp_path: Path) -> No
         "variable": 3,
     }
     assert record["env"]["threads"] == 3
+    counted, single = Record.model_validate(record), Record.model_validate({**record, "env": {"threads": 1}})
+    assert counted.core_seconds == 3 * single.core_seconds > 0
 
 
 def test_the_plan_says_how_many_at_a_time(lab: Lab, gpus, tmp_path: Path) -> None:
