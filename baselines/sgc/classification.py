@@ -32,7 +32,8 @@ class SGC(Method):
             trials += model.outcome.trials
             if model.outcome.value > best:
                 best, self.steps, self.model = model.outcome.value, steps, model
-        self.outcome = replace(self.model.outcome, trials=trials)
+        chosen = {**self.model.outcome.config, "K": self.steps}
+        self.outcome = replace(self.model.outcome, trials=trials, config=chosen)
 
     def predict(self, view: NodeClassificationView) -> Any:
         return self.model.predict(smoothed(view, self.steps))

@@ -102,7 +102,7 @@ def test_only_what_is_asked_and_there() -> None:
     assert list(part_digests(mag, ("labels", "graph"))) == ["labels", "graph"]
     bare = MAG.build(name="b", version=1, edge_index=mag.edge_index, x=mag.x_dict, features="f")
     assert set(part_digests(bare)) == {"graph", "features"}
-    with pytest.raises(UnknownNameError, match="Unknown part of a data set 'label'. Did you mean 'labels'"):
+    with pytest.raises(UnknownNameError, match=r"Unknown part of a data set 'label'\. Did you mean 'labels'"):
         part_digests(mag, ("label",))
 
 
