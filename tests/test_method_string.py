@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from magbench.errors import OptionError
-from magbench.method_string import MethodString, Component, file_name, parse_method, split_host
+from magbench.method_string import Component, MethodString, file_name, parse_method, split_host
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
 SCALARS = st.one_of(

@@ -125,7 +125,7 @@ def test_a_page_that_cannot_be_written_is_refused_before_the_work(
         return may(path, mode) and (mode == os.F_OK or Path(path).name != "closed")
 
     monkeypatch.setattr(os, "access", access)
-    for module in ("magbench.board.collect", "magbench.run.scheduler", "magbench.run.load"):
+    for module in ("magbench.board.collect", "magbench.run.scheduler", "magbench.run.workload"):
         import_module(module)  # first imported below, it would hold on to the stand-in
     for work in ("magbench.data.load.load_dataset", "magbench.run.server.start_server"):
         monkeypatch.setattr(work, lambda *_: pytest.fail("the work was begun"))

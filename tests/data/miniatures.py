@@ -61,6 +61,23 @@ def toml(name: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def small(text: str) -> str:
+    """The file of a data set, a task or a suite as that of its miniature, which is called ``mini-<name>``."""
+    text = re.sub(r'(?m)^(name|dataset) = "', r"\g<0>mini-", text)
+    return re.sub(r'"(node_classification|link_prediction)/', r"\g<0>mini-", text)
+
+
+def install(tasks: Path, *names: str) -> None:
+    """Give a folder laid out as ``tasks/`` the miniatures of data sets and of all tasks on them."""
+    for name in names:
+        (tasks / "datasets" / f"mini-{name}.toml").write_text(small(toml(name)), encoding="utf-8")
+        for family in ("node_classification", "link_prediction"):
+            for path in (paths.content("tasks") / family).glob("*.toml"):
+                text = path.read_text(encoding="utf-8")
+                if f'dataset = "{name}"' in text:
+                    (tasks / family / f"mini-{path.name}").write_text(small(text), encoding="utf-8")
+
+
 def spec(name: str, folder: Path) -> DatasetSpec:
     """The specification of the miniature, by way of a file in `folder`."""
     path = folder / f"{name}.toml"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -11,23 +10,10 @@ from data import miniatures
 from data.hub_stub import Hub
 from lab import Lab, cells
 
-from magbench import paths
 from magbench.results.frame import read_cells
 from magbench.results.keep import keep
 from magbench.results.kept import kept_cells
 from magbench.tables.listing import listing_of
-
-
-def add(lab: Lab, name: str, *tasks: str) -> None:
-    """The laboratory has the miniature of a data set, and of tasks in node classification on it, as ``mini-<name>``."""
-
-    def small(text: str) -> str:
-        return re.sub(r'(?m)^(name|dataset) = "', r"\g<0>mini-", text)
-
-    (lab.tasks / "datasets" / f"mini-{name}.toml").write_text(small(miniatures.toml(name)), encoding="utf-8")
-    for task in tasks:
-        shipped = (paths.content("tasks") / "node_classification" / f"{task}.toml").read_text(encoding="utf-8")
-        (lab.tasks / "node_classification" / f"mini-{task}.toml").write_text(small(shipped), encoding="utf-8")
 
 
 def splits(out: Path) -> dict[str, set[tuple[int, ...]]]:
@@ -54,7 +40,7 @@ def test_data_that_are_not_here_are_named_with_the_command_that_gets_them(lab: L
 
 
 def test_movies_are_imported_and_run_with_drawn_and_fixed_splits(lab: Lab, tmp_path: Path) -> None:
-    add(lab, "movies", "movies", "movies-magb42")
+    miniatures.install(lab.tasks, "movies")
     folder = miniatures.write_magb(tmp_path / "repo")
     plain = lab.call("data", "import", "mini-movies", folder)
     assert plain.code == 0, plain.err
@@ -79,7 +65,7 @@ def test_movies_are_imported_and_run_with_drawn_and_fixed_splits(lab: Lab, tmp_p
 def test_methods_are_compared_over_the_nodes_of_a_fixed_split(lab: Lab, tmp_path: Path) -> None:
     import numpy as np
 
-    add(lab, "movies", "movies", "movies-magb42")
+    miniatures.install(lab.tasks, "movies")
     lab.call("data", "import", "mini-movies", miniatures.write_magb(tmp_path / "repo"))
     out, a, b = tmp_path / "runs", "mlp", "sage"
     outcome = lab.run(
@@ -124,7 +110,7 @@ def test_methods_are_compared_over_the_nodes_of_a_fixed_split(lab: Lab, tmp_path
 def test_ele_fashion_is_fetched_and_run_on_the_official_split(
     lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add(lab, "ele-fashion", "ele-fashion")
+    miniatures.install(lab.tasks, "ele-fashion")
     miniatures.write_mmgraph(tmp_path / "repo", "ele-fashion")
     with Hub(tmp_path / "repo", "mm-graph-org/mm-graph") as hub:
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
