@@ -1,8 +1,8 @@
 """Golden predictions: what every shipped method and regulariser predicted on a small MAG, one file a method.
 
 A file holds the method's ``revision`` and ``ENGINE``, and for each cell, ``<family> <method string>``, a corner of the
-answer. ``PYTHONPATH=tests python tests/baselines/golden.py [METHOD ...]`` writes files anew, but answers that moved only
-under another revision or ENGINE.
+answer. ``PYTHONPATH=tests python tests/baselines/golden.py [METHOD ...]`` writes files anew; answers that moved need
+another revision or ENGINE first.
 """
 
 from __future__ import annotations
