@@ -15,9 +15,9 @@ from pathlib import Path
 from magbench.board import histograms
 from magbench.board.nodes import data_uri, shortened
 from magbench.board.page import render_page, write_page
-from magbench.data.cards import Card
-from magbench.data.figures import ConflictReport
 from magbench.data.mag import MAG
+from magbench.data.report.cards import Card
+from magbench.data.report.figures import ConflictReport
 from magbench.errors import DataError
 
 _SIDE = 96

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from magbench.board.charts import Scale, Tick
-from magbench.data.figures import Histogram
+from magbench.data.report.figures import Histogram
 
 SIZE = (340, 150)
 _LEFT, _TOP, _RIGHT, _BOTTOM = 38, 8, 8, 22

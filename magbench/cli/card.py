@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from magbench.data.figures import ConflictReport, ModalityReport
+    from magbench.data.report.figures import ConflictReport, ModalityReport
 
 
 def card(
@@ -31,9 +31,9 @@ def card(
 
     if html is not None:
         check_output(html, "--html")
-    from magbench.data.cards import dataset_card
-    from magbench.data.conflict import conflict_report
     from magbench.data.load import load_dataset
+    from magbench.data.report.cards import dataset_card
+    from magbench.data.report.conflict import conflict_report
     from magbench.registry import Registry
     from magbench.tasks.parts import task_parts
 

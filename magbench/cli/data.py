@@ -41,7 +41,7 @@ def get(
     Examples: `magbench data get movies`, `magbench data get sports --features imagebind --images`.
     """
     from magbench.cli.progress import transfer_display
-    from magbench.data.fetch import fetch
+    from magbench.data.published.fetch import fetch
     from magbench.registry import Registry
 
     spec = Registry.default().dataset(name)
@@ -62,7 +62,7 @@ def import_(
     Example: `magbench data import movies ~/MAGB/Movies`.
     """
     from magbench.cli.progress import transfer_display
-    from magbench.data.fetch import import_folder
+    from magbench.data.published.fetch import import_folder
     from magbench.registry import Registry
 
     spec = Registry.default().dataset(name)
@@ -101,8 +101,8 @@ app.command()(card)
 def verify(name: Name, json: Json = False) -> None:
     """Compare every file of a data set with its sha256, and its content with the MAG contract."""
     from magbench.cli.output import print_json
-    from magbench.data.cards import verify_dataset
     from magbench.data.load import load_dataset
+    from magbench.data.report.cards import verify_dataset
     from magbench.registry import Registry
 
     spec = Registry.default().dataset(name)

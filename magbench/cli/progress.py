@@ -13,7 +13,7 @@ from magbench.cli.output import is_live
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-    from magbench.data.hub import Show
+    from magbench.data.published.hub import Show
     from magbench.results.record import Record
     from magbench.run.plan import Cell
     from magbench.run.scheduler import Progress

@@ -11,11 +11,11 @@ import torch
 
 from magbench.data.builder import StoreBuilder
 from magbench.data.encode import encode_texts
-from magbench.data.fetch import ALREADY, silent, turn
-from magbench.data.hub import Show
 from magbench.data.mag import MAG
 from magbench.data.meta import Conversion, read_meta
 from magbench.data.place import dataset_folder, is_here
+from magbench.data.published.fetch import ALREADY, silent, turn
+from magbench.data.published.hub import Show
 from magbench.data.store import array_bytes, read_store
 from magbench.errors import DataError
 from magbench.specs import DatasetSpec

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from magbench.data.directions import Index
+import numpy as np
+from numpy.typing import NDArray
+
+Index = NDArray[np.int64]
 
 
 class Parts(NamedTuple):

@@ -9,8 +9,8 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from magbench.data.locate import PICTURES
 from magbench.data.place import is_here
+from magbench.data.published.locate import PICTURES
 from magbench.errors import DataError
 from magbench.registry import Registry
 from magbench.run.plan import Cell

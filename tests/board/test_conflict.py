@@ -14,12 +14,12 @@ from PIL import Image
 
 from magbench.board.conflict import render_conflict, write_conflict
 from magbench.board.histograms import degree_bars, steps
-from magbench.data.cards import card
 from magbench.data.columns import ImageColumn
-from magbench.data.conflict import conflict_report
-from magbench.data.figures import Histogram
 from magbench.data.mag import MAG
 from magbench.data.parts import Parts
+from magbench.data.report.cards import card
+from magbench.data.report.conflict import conflict_report
+from magbench.data.report.figures import Histogram
 from magbench.data.synthetic import generate
 from magbench.errors import OutputError
 

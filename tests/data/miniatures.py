@@ -19,9 +19,9 @@ from data.conftest import picture
 from data.dgl_writer import Graph, file_bytes
 
 from magbench import paths
-from magbench.data.convert import convert
-from magbench.data.locate import local_sources
 from magbench.data.meta import Conversion
+from magbench.data.published.convert import convert
+from magbench.data.published.locate import local_sources
 from magbench.specs import DatasetSpec, read_toml
 
 NODES, CLASSES = 30, 3

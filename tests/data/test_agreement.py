@@ -8,10 +8,10 @@ import torch
 from scipy.stats import kstest, pearsonr, spearmanr
 from sklearn.metrics import roc_auc_score
 
-from magbench.data.agreement import EdgeAgreement, cross_modal, edge_agreement
-from magbench.data.directions import Directions, random_pairs
 from magbench.data.load import load_dataset
 from magbench.data.mag import MAG, simple_undirected
+from magbench.data.report.agreement import EdgeAgreement, cross_modal, edge_agreement
+from magbench.data.report.directions import Directions, random_pairs
 from magbench.data.synthetic import generate
 from magbench.registry import Registry
 

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from magbench.data import captions as module
 from magbench.data.captions import add_captions
-from magbench.data.fetch import ALREADY, import_folder
 from magbench.data.load import load_dataset
 from magbench.data.mag import MAG
 from magbench.data.place import dataset_folder
+from magbench.data.published.fetch import ALREADY, import_folder
 from magbench.data.store import read_store, verify_store, write_store
 from magbench.errors import DataError, MagbenchError
 from magbench.registry import Registry

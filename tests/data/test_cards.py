@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import torch
 
-from magbench.data.cards import card
 from magbench.data.mag import MAG
+from magbench.data.report.cards import card
 
 Small = Callable[..., MAG]
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from magbench.data.conflict import EXAMPLES, conflict_report
 from magbench.data.mag import MAG
 from magbench.data.parts import Parts
+from magbench.data.report.conflict import EXAMPLES, conflict_report
 from magbench.data.synthetic import generate
 
 Small = Callable[..., MAG]

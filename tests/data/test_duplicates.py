@@ -11,9 +11,9 @@ import torch
 from PIL import Image, ImageDraw
 
 from magbench.data.columns import ImageColumn
-from magbench.data.directions import Directions
-from magbench.data.duplicates import Duplicates, duplicates, equal_contents
 from magbench.data.mag import MAG
+from magbench.data.report.directions import Directions
+from magbench.data.report.duplicates import Duplicates, duplicates, equal_contents
 
 Small = Callable[..., MAG]
 

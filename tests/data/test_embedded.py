@@ -14,7 +14,6 @@ from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import StandardScaler
 
 from magbench import paths
-from magbench.data.cards import dataset_card, verify_dataset
 from magbench.data.embedded import build, emoji_source, tabler_source
 from magbench.data.embedded.draft import Draft, scrambled
 from magbench.data.embedded.keywords import informative, keyword_edges, stem, stems, words
@@ -22,6 +21,7 @@ from magbench.data.embedded.npm import Tarball
 from magbench.data.embedded.pictures import to_webp, unpinned
 from magbench.data.load import dataset_folder, load_dataset
 from magbench.data.mag import MAG
+from magbench.data.report.cards import dataset_card, verify_dataset
 from magbench.errors import DataError
 from magbench.specs import DatasetSpec
 

@@ -18,9 +18,9 @@ from data.hub_stub import COMMIT, Hub
 from data.miniatures import NODES, WRITERS
 
 from magbench import paths
-from magbench.data.fetch import ALREADY, fetch, import_folder
 from magbench.data.load import load_dataset
 from magbench.data.place import is_here
+from magbench.data.published.fetch import ALREADY, fetch, import_folder
 from magbench.data.store import file_sha256, verify_store
 from magbench.errors import DataError, OutputError, UnknownNameError
 from magbench.registry import Registry
@@ -99,7 +99,7 @@ import sys
 from pathlib import Path
 import huggingface_hub.constants
 huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE = 1
-from magbench.data.fetch import fetch
+from magbench.data.published.fetch import fetch
 from magbench.specs import DatasetSpec
 fetch(DatasetSpec.from_toml(Path(sys.argv[1])), images=True)
 """

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch_geometric.utils import homophily
 
-from magbench.data.homophily import Homophily, adjusted_homophily, edge_homophily, node_homophily
 from magbench.data.mag import simple_undirected
+from magbench.data.report.homophily import Homophily, adjusted_homophily, edge_homophily, node_homophily
 
 
 def random_graph(seed: int, classes: int = 3) -> tuple[torch.Tensor, torch.Tensor]:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import torch
 
-from magbench.data.directions import Directions
-from magbench.data.near import near_directions, near_hashes
-from magbench.data.near_texts import near_texts
+from magbench.data.report.directions import Directions
+from magbench.data.report.near import near_directions, near_hashes
+from magbench.data.report.near_texts import near_texts
 
 
 def as_set(found: tuple[np.ndarray, bool]) -> set[tuple[int, int]]:

@@ -12,10 +12,10 @@ from data import miniatures
 from small import digest, small_link_task, small_mag, stored
 
 from magbench import paths
-from magbench.data.convert import convert
 from magbench.data.digests import part_digests
 from magbench.data.load import load_dataset
-from magbench.data.locate import local_sources
+from magbench.data.published.convert import convert
+from magbench.data.published.locate import local_sources
 from magbench.errors import DataError, MethodError, SpecError
 from magbench.predictions.ranks import Ranks
 from magbench.registry import Registry

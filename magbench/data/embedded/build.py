@@ -12,13 +12,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from magbench.data.cards import card
 from magbench.data.columns import ImageColumn
 from magbench.data.embedded import emoji_source, tabler_source
 from magbench.data.embedded.draft import Draft
 from magbench.data.embedded.pictures import unpinned
 from magbench.data.encode import FEATURE_SET, encode_images, encode_texts
 from magbench.data.mag import MAG
+from magbench.data.report.cards import card
 from magbench.data.store import write_store
 from magbench.errors import MagbenchError
 

@@ -1,7 +1,7 @@
 """What a published layout says of a data set, before the MAG contract is applied.
 
 Each layout module turns its small files (graph, table, labels, splits) into one :class:`Published`; features and
-pictures are large, so they stay files and are streamed by :mod:`magbench.data.convert`.
+pictures are large, so they stay files and are streamed by :mod:`magbench.data.published.convert`.
 """
 
 from __future__ import annotations

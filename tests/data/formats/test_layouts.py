@@ -25,13 +25,13 @@ from data.miniatures import (
 )
 
 from magbench import paths
-from magbench.data.convert import count_published, quoted_convention
 from magbench.data.formats import magb
 from magbench.data.formats.published import row_number
 from magbench.data.load import load_dataset
-from magbench.data.locate import local_sources, match
 from magbench.data.mag import MAG, simple_undirected
 from magbench.data.meta import Conversion
+from magbench.data.published.convert import count_published, quoted_convention
+from magbench.data.published.locate import local_sources, match
 from magbench.data.store import verify_store
 from magbench.errors import DataError
 from magbench.specs import DatasetSpec

@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from magbench import locks, paths
-from magbench.data.hub import Repository, Show
-from magbench.data.locate import PICTURES, Choice, Sources, choose, local_sources, sources
 from magbench.data.meta import Conversion, Meta, check_sizes, read_meta
 from magbench.data.place import dataset_folder
+from magbench.data.published.hub import Repository, Show
+from magbench.data.published.locate import PICTURES, Choice, Sources, choose, local_sources, sources
 from magbench.errors import DataError, OutputError, UnknownNameError
 from magbench.specs import DatasetSpec, Mirror
 
@@ -101,7 +101,7 @@ def import_folder(spec: DatasetSpec, path: Path, *, features: Sequence[str] = ()
 
 
 def _converted(spec: DatasetSpec, mirror: Mirror, found: Sources, folder: Path, show: Show) -> Conversion:
-    from magbench.data.convert import convert  # loads torch, which a refusal need not wait for
+    from magbench.data.published.convert import convert  # loads torch, which a refusal need not wait for
 
     show(f"converting {spec.id}", 0, 0)
     return convert(spec, mirror, found, folder)

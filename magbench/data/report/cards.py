@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
-from magbench.data.homophily import edge_homophily
 from magbench.data.load import check_identity, dataset_folder, load_dataset
 from magbench.data.mag import MAG, Counts
 from magbench.data.meta import META, read_meta
+from magbench.data.report.homophily import edge_homophily
 from magbench.data.store import file_sha256, verify_store
 from magbench.specs import DatasetSpec
 

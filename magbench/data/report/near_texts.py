@@ -2,7 +2,7 @@
 
 Words are runs of letters and digits, after Unicode's NFKC and case folding; order and repetition do not count. With the
 words of each text ordered from rare to common, two sets with Jaccard ≥ t share one among the first |s| − ⌈t |s|⌉ + 1 of
-each (prefix filtering; Chaudhuri et al., 2006): these are the marks by which :mod:`magbench.data.near` finds them.
+each (prefix filtering; Chaudhuri et al., 2006): the marks by which :mod:`magbench.data.report.near` finds them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from magbench.data.directions import Index
-from magbench.data.near import LIMIT, pairs_that_share
+from magbench.data.report.directions import Index
+from magbench.data.report.near import LIMIT, pairs_that_share
 
 _SLACK = 1e-9
 """Keeps a pair exactly at the threshold, whatever way its product is rounded."""
@@ -25,7 +25,7 @@ def near_texts(texts: Sequence[str], jaccard: float, limit: int = LIMIT) -> tupl
     """The pairs of texts with an overlap of at least `jaccard`, in (0, 1]; a text without a word is in no pair.
 
     Returns:
-        What :func:`magbench.data.near.pairs_that_share` returns.
+        What :func:`magbench.data.report.near.pairs_that_share` returns.
     """
     words = _word_sets(texts)
     size = np.diff(words.indptr)

@@ -2,7 +2,7 @@
 
 Each item is given *marks* such that two items that are almost alike share a mark, and few others do; pairs that share
 one are then compared. :func:`pairs_that_share` does that for any marks; here are those of hashes and of directions, in
-:mod:`magbench.data.near_texts` those of texts.
+:mod:`magbench.data.report.near_texts` those of texts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from magbench.data.directions import Directions, Index, blocks
+from magbench.data.report.directions import Directions, Index, blocks
 
 LIMIT = 5_000_000
 """A search stops at so many pairs: only content without any variety has more."""

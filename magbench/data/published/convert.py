@@ -27,9 +27,9 @@ from magbench.data.edges import distinct, undirected_edges
 from magbench.data.formats.matrix import Block, blocks, check_matrix
 from magbench.data.formats.pictures import Tally, pictures
 from magbench.data.formats.published import Files, Ints, Published, expect
-from magbench.data.locate import Sources
 from magbench.data.mag import simple_undirected
 from magbench.data.meta import META, PICTURE_MASK, Conversion, GraphCounts, Meta, PublishedGraph, read_meta
+from magbench.data.published.locate import Sources
 from magbench.data.store import array_bytes
 from magbench.errors import DataError
 from magbench.specs import DatasetSpec, Mirror

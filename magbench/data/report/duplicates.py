@@ -4,9 +4,9 @@
 
 * pictures: at most :data:`HAMMING` of the 256 bits of their perceptual hashes differ (imagehash's pHash of 16 × 16:
   shapes, not colours);
-* texts: the Jaccard overlap of their sets of words is at least :data:`JACCARD` (see :mod:`magbench.data.near_texts`);
+* texts: the Jaccard overlap of their sets of words is at least :data:`JACCARD` (:mod:`magbench.data.report.near_texts`);
 * a modality whose raw content is not there: equal features are exact duplicates, a cosine of at least :data:`COSINE`
-  (:mod:`magbench.data.directions`) makes near ones.
+  (:mod:`magbench.data.report.directions`) makes near ones.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.sparse as sp
 
-from magbench.data.directions import Directions, Index, blocks
 from magbench.data.mag import MAG
-from magbench.data.near import near_directions, near_hashes
-from magbench.data.near_texts import near_texts
-from magbench.data.picture_hash import picture_hashes
+from magbench.data.report.directions import Directions, Index, blocks
+from magbench.data.report.near import near_directions, near_hashes
+from magbench.data.report.near_texts import near_texts
+from magbench.data.report.picture_hash import picture_hashes
 
 HAMMING, JACCARD, COSINE = 8, 0.8, 0.99
 

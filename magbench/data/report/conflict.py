@@ -1,7 +1,7 @@
 """The conflict report of a data set: where its modalities contradict the graph, each other, or an honest split.
 
-:func:`conflict_report` measures a MAG and fills :mod:`magbench.data.figures`, which says where each figure is defined.
-The same MAG, parts and seed give the same report.
+:func:`conflict_report` measures a MAG and fills :mod:`magbench.data.report.figures`, which says where each figure is
+defined. The same MAG, parts and seed give the same report.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from itertools import combinations
 import numpy as np
 import torch
 
-from magbench.data.agreement import Doubles, EdgeAgreement, cross_modal, edge_agreement
-from magbench.data.directions import Directions, Index
-from magbench.data.duplicates import Duplicates, duplicates
-from magbench.data.figures import (
+from magbench.data.mag import MAG
+from magbench.data.parts import Parts
+from magbench.data.report.agreement import Doubles, EdgeAgreement, cross_modal, edge_agreement
+from magbench.data.report.directions import Directions, Index
+from magbench.data.report.duplicates import Duplicates, duplicates
+from magbench.data.report.figures import (
     AgreementFigures,
     ConflictReport,
     CrossFigures,
@@ -27,9 +29,7 @@ from magbench.data.figures import (
     Quartiles,
     Seen,
 )
-from magbench.data.homophily import Homophily
-from magbench.data.mag import MAG
-from magbench.data.parts import Parts
+from magbench.data.report.homophily import Homophily
 
 EXAMPLES = 12
 """Examples of each kind: pairs in conflict, groups of duplicates, nodes whose modalities disagree."""

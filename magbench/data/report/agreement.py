@@ -4,7 +4,7 @@
 
     q(i, j) = P(cos(a, b) > cos(i, j)) + ½ P(cos(a, b) = cos(i, j)),   a ≠ b drawn uniformly
 
-(:mod:`magbench.data.directions` defines the cosine). Three figures follow from it:
+(:mod:`magbench.data.report.directions` defines the cosine). Three figures follow from it:
 
 * the **AUC** 1 − mean q: the chance that an edge's ends are more alike than a random pair's. ½ = the modality knows
   nothing of the edges, 1 = every edge joins nodes more alike than any random pair;
@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from magbench.data.directions import Directions, Floats, Index, blocks, random_pairs
+from magbench.data.report.directions import Directions, Floats, Index, blocks, random_pairs
 
 PAIRS = 100_000
 """Random pairs drawn; they add a standard error of about .001 to the AUC."""

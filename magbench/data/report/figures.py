@@ -1,7 +1,7 @@
-"""The figures of a conflict report, as plain frozen data; :mod:`magbench.data.conflict` computes them.
+"""The figures of a conflict report, as plain frozen data; :mod:`magbench.data.report.conflict` computes them.
 
-What each means stands where it is computed: homophily in :mod:`magbench.data.homophily`, agreement and conflict in
-:mod:`magbench.data.agreement`, duplicates in :mod:`magbench.data.duplicates`.
+What each means stands where it is computed: homophily in :mod:`magbench.data.report.homophily`, agreement and conflict
+in :mod:`magbench.data.report.agreement`, duplicates in :mod:`magbench.data.report.duplicates`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from magbench.data.homophily import Homophily
 from magbench.data.mag import Counts
+from magbench.data.report.homophily import Homophily
 
 Quartiles = tuple[float, float, float, float, float]
 """Least, first quartile, median, third quartile, greatest."""
@@ -36,7 +36,7 @@ class DegreeFigures:
 
 @dataclass(frozen=True)
 class Pair:
-    """An edge in conflict: its ends, their cosine, and q (:mod:`magbench.data.agreement`)."""
+    """An edge in conflict: its ends, their cosine, and q (:mod:`magbench.data.report.agreement`)."""
 
     nodes: tuple[int, int]
     cosine: float
