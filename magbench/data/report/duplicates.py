@@ -4,7 +4,8 @@
 
 * pictures: at most :data:`HAMMING` of the 256 bits of their perceptual hashes differ (imagehash's pHash of 16 × 16:
   shapes, not colours);
-* texts: the Jaccard overlap of their sets of words is at least :data:`JACCARD` (:mod:`magbench.data.report.near_texts`);
+* texts: the Jaccard overlap of their sets of words is at least :data:`JACCARD`
+  (:mod:`magbench.data.report.near_texts`);
 * a modality whose raw content is not there: equal features are exact duplicates, a cosine of at least :data:`COSINE`
   (:mod:`magbench.data.report.directions`) makes near ones.
 """
