@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from magbench.specs.base import Spec
+from magbench.specs.base import Spec, Target
 
 
 class MethodForm(Spec):
