@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from magbench import paths
+
 SCRIPT = """
 import json, sys
 sys.argv = ["magbench", *{arguments!r}]
@@ -28,6 +30,25 @@ def test_nothing_heavy_is_imported(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT.format(arguments=arguments)], capture_output=True, text=True)
     assert json.loads(done.stderr) == []
     assert done.stdout
+
+
+KEPT = paths.content("leaderboard") / "runs" / "node_classification" / "emoji-coarse@1"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["score", str(KEPT)],
+        ["results", "rescore", str(KEPT)],
+        ["results", "ls", "--kept", "-t", "nc/emoji-coarse"],
+    ],
+)
+def test_results_are_read_without_torch(arguments: list[str]) -> None:
+    """Nor any code that trains."""
+    done = subprocess.run([sys.executable, "-c", SCRIPT.format(arguments=arguments)], capture_output=True, text=True)
+    heavy = json.loads(done.stderr.splitlines()[-1])
+    assert done.stdout, done.stderr
+    assert not {"torch", "torch_geometric"} & set(heavy), heavy
 
 
 def test_the_api_is_cheap_to_import() -> None:

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -20,10 +21,22 @@ from numpy.typing import NDArray
 
 from magbench.errors import RecordError
 
-MOST_BYTES = 4 << 30
+MOST_BYTES = 2 << 30
 """Of all arrays of one file, unpacked."""
 Arrays = Mapping[str, NDArray[Any]]
-_DAMAGED = (OSError, ValueError, EOFError, SyntaxError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+_DAMAGED = (
+    OSError,
+    ValueError,
+    TypeError,
+    EOFError,
+    SyntaxError,
+    RuntimeError,
+    MemoryError,
+    OverflowError,
+    TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 """What the zip reader and numpy's header parser raise on a damaged file."""
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 

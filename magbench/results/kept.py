@@ -50,10 +50,10 @@ def kept_line(record: Record) -> str:
 
 
 def kept_cells(folder: Path | None = None) -> list[KeptCell]:
-    """The cells kept in ``folder`` (default: those that magbench ships)."""
+    """The cells of every kept file below ``folder`` (default: those that magbench ships), or below one task of it."""
     folder = folder or paths.content("leaderboard") / "runs"
     cells = []
-    for path in sorted([*folder.glob("*/*/*.jsonl"), *folder.glob("*/*/*/*.jsonl")]):
+    for path in sorted(folder.glob("**/*.jsonl")):
         packed = path.with_name(f"{path.name.removesuffix('.jsonl')}.npz")
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
             cells.append(KeptCell(parse_record(line, f"{path}, line {number}"), packed))
