@@ -81,7 +81,7 @@ def test_classes_by_hand() -> None:
 
 
 def test_ranks_by_hand() -> None:
-    """Text asks for item 0 at the ranks 1 and 3 and for item 1 at 5; pictures ask at 2 and 1. Directions count alike."""
+    """Text asks for item 0 at ranks 1 and 3 and for item 1 at 5; pictures ask at 2 and 1. Directions count alike."""
     prediction = example("ranks")
     assert slices(prediction) == [
         ("test", 5, 9, 2),
@@ -124,7 +124,9 @@ def test_texts_and_images_by_hand(kind: str) -> None:
     ((first, made),) = next(iter(prediction.slices())).groups
     if kind == "texts":
         assert (first, made) == ([["a cat", "the cat"], ["dog"], ["e"]], ["a cat", "", "é"])
-        exact = prediction.items(lambda references, texts: np.array([t in r for r, t in zip(references, texts)]))
+        exact = prediction.items(
+            lambda references, texts: np.array([t in r for r, t in zip(references, texts, strict=True)])
+        )
         assert exact.tolist() == [True, False, False]
     else:
         assert first.tolist() == [3, 5, 8] and made == [b"one", b"", b"three"]
@@ -144,7 +146,7 @@ def test_predictions_and_their_scores_need_no_torch(modules: str, tmp_path: Path
         f"import sys, {modules}\nfrom pathlib import Path\nfrom magbench.predictions.kinds import kind_of\n"
         "from magbench.metrics.scores import score_prediction\n"
         "print(score_prediction(kind_of('classes').read(Path(sys.argv[1])), ('accuracy',))[0].value)\n"
-        "heavy = {'torch', 'torch_geometric', 'pandas', 'magbench.train', 'magbench.data.mag', 'magbench.tasks'}\n"
+        "heavy = {'torch', 'torch_geometric', 'magbench.train', 'magbench.data.mag', 'magbench.tasks'}\n"
         "sys.exit(f'loaded: {heavy & set(sys.modules)}' if heavy & set(sys.modules) else 0)\n"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True)
