@@ -141,15 +141,12 @@ def _problems(columns: Mapping[str, Column], arrays: Arrays) -> Iterator[str]:
         column = columns[name]
         if array.dtype.kind not in ("iu" if column.stored[1] in "iu" else column.stored.lstrip("<|")[0]):
             yield f"{name} is {array.dtype}, expected {column.stored}"
-        elif column.stored[1] in "iu" and not _fits(array, np.iinfo(column.stored)):
-            yield f"{name} has numbers that are no {column.stored}"
+        elif array.dtype.kind in "iu" and array.size:
+            low, high, most = int(array.min()), int(array.max()), int(np.iinfo(column.packed or column.stored).max)
+            if low < 0 or high > most:
+                yield f"{name} holds {low if low < 0 else high}, expected 0 to {most}"
         if array.ndim != 1 + column.width or 0 in array.shape[1:]:
             yield f"{name} has the shape {list(array.shape)}, expected {1 + column.width} dimensions"
     lengths = {name: len(array) for name, array in arrays.items() if columns[name].rows and array.ndim}
     if len(set(lengths.values())) > 1:
         yield f"its arrays do not fit together ({', '.join(f'{name} {n}' for name, n in sorted(lengths.items()))})"
-
-
-def _fits(array: NDArray[Any], limits: Any) -> bool:
-    """Whether integers lie within the limits of a type."""
-    return not array.size or bool(limits.min <= array.min() and array.max() <= limits.max)

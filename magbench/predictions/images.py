@@ -79,5 +79,5 @@ def decode(picture: bytes, origin: str) -> Image.Image:
             if max(found.size) > LONGEST_SIDE:
                 raise RecordError(f"{origin}: a picture of {found.size} pixels, allowed {LONGEST_SIDE} a side.")
             return found.convert("RGB")
-    except (OSError, SyntaxError, ValueError) as error:
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise RecordError(f"{origin}: no readable PNG or WebP picture: {error}.") from None

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from magbench.predictions.arrays import Arrays
 from magbench.predictions.base import Column, Prediction, Slice
 
 
@@ -52,6 +53,14 @@ class Ranks(Prediction):
     pools: NDArray[np.int32] | None = None
     parts: NDArray[np.str_] | None = None
 
+    @classmethod
+    def unpack(cls, arrays: Arrays, origin: str) -> Self:
+        found = cls.checked(arrays, origin)
+        problem = next(_problems(found), None)
+        if problem:
+            raise cls.refusal(origin, problem)
+        return cls(**found)
+
     def slices(self) -> Iterator[Slice]:
         pools = None if self.pools is None else [int(pool) for pool in self.pools]
         largest = max(pools) if pools else None
@@ -84,3 +93,17 @@ class Ranks(Prediction):
             own = [chosen & (self.side == side) for side in np.unique(self.side[chosen])]
         groups = tuple((self.above[part], self.equal[part]) for part in own)
         return Slice(split, groups, int(chosen.sum()), pool)
+
+
+def _problems(found: Arrays) -> Iterator[str]:
+    """What does not fit together in the arrays of ranks."""
+    for together in (("item", "side", "sides"), ("part", "parts")):
+        if 0 < sum(name in found for name in together) < len(together):
+            yield f"of {', '.join(together)} it has some and not all"
+    for name in ("sides", "pools"):
+        if name in found and len(found[name]) != 2:
+            yield f"{name} has {len(found[name])} entries, expected 2"
+    bounds = {"item": len(found["above"]), "side": 2, "part": len(found.get("parts", ()))}
+    for name, bound in bounds.items():
+        if name in found and found[name].size and found[name].max() >= bound:
+            yield f"{name} holds {found[name].max()}, expected 0 to {bound - 1}"

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from magbench.predictions.arrays import Arrays
 from magbench.predictions.base import Column, Prediction, Slice
@@ -27,7 +27,7 @@ MOST_BYTES = 1 << 28
 class _Line(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    node: NonNegativeInt
+    node: int = Field(ge=0, lt=1 << 31)
     text: str
     references: list[str] = Field(min_length=1)
 

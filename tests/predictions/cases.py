@@ -35,7 +35,11 @@ def any_ranks(draw: st.DrawFn) -> Ranks:
     if draw(st.booleans()):
         return Ranks(above, equal)
     sides = np.array(draw(st.lists(st.sampled_from(["text", "image", "é"]), min_size=2, max_size=2, unique=True)))
-    item, side, part = draw(numbers(size, 5, "<i4")), draw(numbers(size, 1, "|u1")), draw(numbers(size, 1, "|u1"))
+    item, side, part = (
+        draw(numbers(size, max(size - 1, 0), "<i4")),
+        draw(numbers(size, 1, "|u1")),
+        draw(numbers(size, 1, "|u1")),
+    )
     pools = draw(numbers(2, 2**31 - 1, "<i4"))
     return Ranks(above, equal, item, side, part, sides, pools, np.array(["connected", "isolated"]))
 
