@@ -1,4 +1,4 @@
-"""A study's outcome as two files beside its table: ``summary.md`` to read, ``summary.json`` to compute with."""
+"""A study's outcome as two files beside its kept cells: ``summary.md`` to read, ``summary.json`` to compute with."""
 
 from __future__ import annotations
 
@@ -55,6 +55,7 @@ def as_json(study: StudyTable) -> dict[str, Any]:
             for task in study.tasks
         ],
         "not_run": [group.model_dump(include={"task", "method", "seeds"}) for group in study.not_run],
+        "not_shown": study.not_shown,
     }
     return _rounded(found)  # type: ignore[no-any-return]
 
@@ -86,6 +87,8 @@ def as_markdown(study: StudyTable) -> str:
     for task in study.tasks:
         parts += [f"## {short_task(task.task)}", *_task(study, task)]
     parts += ["## Not run", _not_run(study)]
+    if study.not_shown:
+        parts += ["## Not shown", "\n".join(f"* {_escape(sentence)}" for sentence in study.not_shown)]
     if study.failed:
         failed = [f"* {_code(f'{c.task} {c.method} seed {c.seed}: {c.status}: {c.error}')}" for c in study.failed]
         parts += ["## Failed", "\n".join(failed)]

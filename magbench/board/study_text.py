@@ -25,16 +25,23 @@ def answer_text(answer: Answer) -> str:
         return f"{where}: {answer.note or 'too few seeds'}."
     text = (
         f"{where}: {point(answer.difference)} points [{point(answer.low)}, {point(answer.high)}], "
-        f"p = {numbers.p_value(answer.p)}, after Holm {numbers.p_value(answer.p_holm)} ({answer.seeds} seeds; "
-        f"detectable from {answer.detectable:.1f})."
+        f"p = {numbers.p_value(answer.p)}, after Holm {numbers.p_value(answer.p_holm)} ({_basis(answer)})."
     )
     return text.replace("= <", "<")
+
+
+def _basis(answer: Answer) -> str:
+    """What a test rests on, the smallest difference it could have seen, and what else is to be known of it."""
+    seeds = f"{answer.seeds} seed{'s' if answer.seeds != 1 else ''}{', over test items' if answer.fixed else ''}"
+    detectable = "" if answer.detectable is None else f"detectable from {answer.detectable:.1f}"
+    return "; ".join(part for part in (seeds, detectable, answer.note) if part)
 
 
 def question_text(question: Question) -> str:
     """How often yes, no and undecided, in one sentence."""
     if not question.tested:
-        return "Not tested: fewer than two seeds have both methods."
+        fixed = any(answer.fixed for answer in question.answers)
+        return f"Not tested: {'each pair says why' if fixed else 'fewer than two seeds have both methods'}."
     counts = question.counts
     parts = [f"{said} in {counts[verdict]}" for verdict, said in _COUNTED.items() if counts.get(verdict)]
     pairs = f"{question.tested} pair{'s' if question.tested != 1 else ''} of task and host"

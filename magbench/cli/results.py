@@ -133,7 +133,7 @@ def keep(
         Path | None, typer.Option(help="Target; default: leaderboard/runs, or leaderboard/studies, of the checkout.")
     ] = None,
     study: Annotated[
-        str | None, typer.Option(help="Keep the cells of this study instead, in one table beside its summary.")
+        str | None, typer.Option(help="Keep the cells of this study instead, failed ones too, beside its summary.")
     ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Also where the kept cells are of more seeds, by other code or data.")
@@ -145,7 +145,7 @@ def keep(
     Example: `magbench results keep --study optimag-grid --runs runs`.
     """
     if study is not None:
-        _keep_study(study, runs, to, json)
+        _keep_study(study, runs, to, replace, json)
         return
     from magbench.cli.output import print_json
     from magbench.results.frame import read_cells
@@ -163,27 +163,29 @@ def keep(
         print(sentence)
 
 
-def _keep_study(name: str, runs: Path, to: Path | None, json: bool) -> None:
+def _keep_study(name: str, runs: Path, to: Path | None, replace: bool, json: bool) -> None:
     from magbench.board.study_summary import write_summary
     from magbench.cli.output import print_json
     from magbench.registry import Registry
     from magbench.results.frame import read_cells
     from magbench.results.keep import leaderboard
-    from magbench.results.study import keep_study, study_suite
+    from magbench.results.study import keep_study, read_study, study_suite
     from magbench.tables.study import study_table
 
     registry = Registry.default()
     suite = study_suite(registry, name)
     folder = to or leaderboard("studies")
-    kept = keep_study(suite, registry, read_cells(runs), folder)
-    table = study_table(kept)
+    _, left = keep_study(suite, registry, read_cells(runs), folder, replace=replace)
+    table = study_table(read_study(suite, registry, folder))
     summary, _ = write_summary(table, folder / name)
     if json:
         counts = {"cells": table.planned, "ok": table.ok, "failed": len(table.failed), "not_run": table.missing}
-        print_json({"folder": str(folder / name), **counts})
-    else:
-        print(f"{table.ok} of {table.planned} cells of {name} are kept in {folder / name}; {table.missing} not run.")
-        print(f"Summary: {summary}")
+        print_json({"folder": str(folder / name), **counts, "left": left})
+        return
+    print(f"{table.ok} of {table.planned} cells of {name} are kept in {folder / name}; {table.missing} not run.")
+    for sentence in left:
+        print(sentence)
+    print(f"Summary: {summary}")
 
 
 def as_json(listing: Listing) -> dict[str, Any]:

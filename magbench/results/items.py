@@ -112,7 +112,7 @@ def by_design(compare: Callable[..., pd.DataFrame], frame: pd.DataFrame, items: 
         if not len(part):
             continue
         try:
-            found.append(compare(part, **options, **more))
+            found.append(compare(part, **{**options, **more}))
         except UnknownNameError as error:
             unknown.append(error)
     if not found:

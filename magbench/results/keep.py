@@ -49,16 +49,18 @@ class Kept(NamedTuple):
     left: list[str]
 
 
-def keep(cells: Iterable[StoredCell], folder: Path, *, replace: bool = False) -> Kept:
-    """Write the newest ``ok`` cells, merged with what is kept already.
+def keep(cells: Iterable[StoredCell], folder: Path, *, replace: bool = False, whole: bool = False) -> Kept:
+    """Write the newest cells, merged with what is kept already.
 
-    Cells of unranked tasks are left out. Kept cells of the same protocol but another key (other code or data)
-    make room for the new ones, unless they are of more seeds, or of as many and newer.
+    Failed cells and those of unranked tasks are left out, unless the ``whole`` is wanted; of one key a failure never
+    takes the place of a success. Kept cells of the same protocol but another key (other code or data) make room for the
+    new ones, unless they are of more seeds, or of as many and newer.
 
     Args:
         cells: of runs folders.
         folder: target.
         replace: let them make room in any case.
+        whole: keep failed cells and those of unranked tasks too, as a study does, which lists them.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -68,10 +70,10 @@ def keep(cells: Iterable[StoredCell], folder: Path, *, replace: bool = False) ->
     groups: dict[Path, list[StoredCell]] = defaultdict(list)
     unranked: Counter[str] = Counter()
     for cell in newest(cells):
-        if cell.record.status == "ok":
+        if whole or cell.record.status == "ok":
             name = f"{cell.record.task.id}@{cell.record.task.version}"
             task = registry.find_task(name)
-            if task is None or task.ranked:
+            if whole or task is None or task.ranked:
                 groups[_target(cell.record, folder, first)].append(cell)
             else:
                 unranked[name] += 1
@@ -122,20 +124,23 @@ def _better(group: Sequence[StoredCell], old: Lines, left: list[str]) -> list[St
 
 
 def _weight(records: Sequence[Record]) -> tuple[int, str]:
-    return len(records), max((record.finished for record in records), default="")
+    return sum(record.status == "ok" for record in records), max((record.finished for record in records), default="")
 
 
 def _write(group: Sequence[StoredCell], old: Lines, target: Path) -> list[Path]:
     packed = target.with_name(target.name.removesuffix(".jsonl") + ".npz")
     keys = {cell.record.protocol: cell.record.key for cell in group}
-    lines = {(r.protocol, r.seed): line for r, line in old if keys.get(r.protocol, r.key) == r.key}
+    stay = [(record, line) for record, line in old if keys.get(record.protocol, record.key) == record.key]
+    done = {(record.protocol, record.seed) for record, _ in stay if record.status == "ok"}
+    lines = {(record.protocol, record.seed): line for record, line in stay}
     known = kept_predictions(packed) if packed.is_file() else {}
     ends = tuple(f"_{protocol}_{seed}" for protocol, seed in lines)
     arrays = {name: array for name, array in known.items() if name.endswith(ends)}
     for cell in group:
-        record = cell.record
-        lines[record.protocol, record.seed] = kept_line(record)
-        for name, array in cell.prediction().pack().items():
+        record, ok = cell.record, cell.record.status == "ok"
+        if ok or (record.protocol, record.seed) not in done:
+            lines[record.protocol, record.seed] = kept_line(record)
+        for name, array in cell.prediction().pack().items() if ok else ():
             arrays[f"{name}_{record.protocol}_{record.seed}"] = array
     replace_files(
         {packed: npz_bytes(arrays, compress=True), target: "".join(lines[key] for key in sorted(lines)).encode()}

@@ -50,14 +50,25 @@ def kept_line(record: Record) -> str:
 
 
 def kept_cells(folder: Path | None = None) -> list[KeptCell]:
-    """The cells of every kept file below ``folder`` (default: those that magbench ships), or below one task of it."""
+    """The cells of every kept file below ``folder`` (default: those that magbench ships), or below one task of it.
+
+    Raises:
+        RecordError: a file cannot be read, or a line of it is no record.
+    """
     folder = folder or paths.content("leaderboard") / "runs"
     cells = []
     for path in sorted(folder.glob("**/*.jsonl")):
         packed = path.with_name(f"{path.name.removesuffix('.jsonl')}.npz")
-        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        for number, line in enumerate(_text(path).splitlines(), 1):
             cells.append(KeptCell(parse_record(line, f"{path}, line {number}"), packed))
     return cells
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f"{path} cannot be read: {error}.") from None
 
 
 def every_kept_cell() -> list[KeptCell]:

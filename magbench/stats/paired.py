@@ -160,16 +160,19 @@ def contrasts(
     *,
     metric: str,
     rng: np.random.Generator,
+    design: Design = "drawn",
     test_train_ratio: float = 1 / 3,
+    items: pd.DataFrame | None = None,
     confidence: float = 0.95,
 ) -> pd.DataFrame:
-    """Declared pairs ``(a, b)`` of methods on one drawn-split task each, Holm-corrected within the task.
+    """Declared pairs ``(a, b)`` of methods on each task, Holm-corrected within the task.
 
     Seeds that only one of the two has are left out and noted; a pair of which there are no results keeps a row that
     says so. The arguments are those of :func:`paired`.
 
-    Returns its columns, ``p_holm, significant, family`` as :func:`against_hosts` does, and ``boot_low, boot_high``: the
-    percentile bootstrap interval over seeds, which takes seeds as independent and so is the narrower one.
+    Returns its columns, ``p_holm, significant, family`` as :func:`against_hosts` does, and ``boot_low, boot_high``: on
+    a drawn split the percentile bootstrap interval over seeds, which takes seeds as independent and so is the narrower
+    one; NaN on a fixed split, where the interval itself is a bootstrap over test items.
 
     Raises:
         UnknownNameError, RecordError, OptionError: as :func:`paired`.
@@ -177,12 +180,12 @@ def contrasts(
     frame = check_scores(frame)
     if metric not in set(frame["metric"]):
         raise UnknownNameError("metric", metric, frame["metric"].unique())
-    plan = _plan("drawn", test_train_ratio, None, None, confidence, "drop")
+    plan = _plan(design, test_train_ratio, items, rng, confidence, "drop")
     rows = []
     for (name, dataset), group in frame[frame["metric"] == metric].groupby(["task", "dataset"]):
         task = _Task(str(name), str(dataset), metric, _seeds_by_method(group))
         for a, b in pairs:
-            low, high = _bootstrap(task.scores, a, b, rng, confidence)
+            low, high = (np.nan, np.nan) if plan.fixed else _bootstrap(task.scores, a, b, rng, confidence)
             rows.append(_compare(task, a, b, plan) | {"boot_low": low, "boot_high": high})
     return holm(pd.DataFrame(rows, columns=[*COMPARISON, "boot_low", "boot_high"]), 1 - confidence)
 

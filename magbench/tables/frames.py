@@ -1,39 +1,20 @@
-"""The results frame that statistics take, of anything that has scores."""
+"""The results frame that statistics take, of outcomes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Protocol
+from collections.abc import Iterable
 
 import pandas as pd
 
 from magbench.stats.frames import CELL
+from magbench.tables.outcome import Outcome
 
 
-class Scores(Protocol):
-    """A cell with scores: an :class:`~magbench.tables.outcome.Outcome` or a row of a kept study."""
-
-    @property
-    def task(self) -> str: ...
-
-    @property
-    def dataset(self) -> str: ...
-
-    @property
-    def method(self) -> str: ...
-
-    @property
-    def seed(self) -> int: ...
-
-    @property
-    def scores(self) -> Mapping[str, float]: ...
-
-
-def scores_frame(cells: Iterable[Scores]) -> pd.DataFrame:
+def scores_frame(outcomes: Iterable[Outcome]) -> pd.DataFrame:
     """One row a score: ``task, dataset, method, seed, metric, value``."""
     rows = [
-        (cell.task, cell.dataset, cell.method, cell.seed, metric, float(value))
-        for cell in cells
-        for metric, value in cell.scores.items()
+        (outcome.task, outcome.dataset, outcome.method, outcome.seed, metric, float(value))
+        for outcome in outcomes
+        for metric, value in outcome.scores.items()
     ]
     return pd.DataFrame(rows, columns=[*CELL, "value"])

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from magbench.method_string import split_host
-from magbench.results.study import StudyCell
 from magbench.suites import Figure, Grid
 from magbench.tables.base import Table
 from magbench.tables.curves import Point, Value, ordered
+from magbench.tables.outcome import Outcome
 
 GAIN = "gain"
 Means = dict[str, tuple[float, int]]
@@ -91,11 +91,11 @@ class GridTable(Table):
     margins: tuple[Margin, ...]
 
 
-def grid_table(grid: Grid, figure: Figure, cells: Sequence[StudyCell], metric: str) -> GridTable:
-    """The numbers of a grid on one task, from finished cells."""
+def grid_table(grid: Grid, figure: Figure, ok: Sequence[Outcome], metric: str) -> GridTable:
+    """The numbers of a grid on one task, from finished outcomes."""
     points = grid.points()
     axes = {option: values for options in grid.axes.values() for option, values in options.items()}
-    measured = {name: _measured(cells, metric, name) for name in (GAIN, *figure.telemetry)}
+    measured = {name: _measured(ok, metric, name) for name in (GAIN, *figure.telemetry)}
     inside = {method: gain for method, (gain, _) in measured[GAIN].items() if method in points}
     return GridTable(
         kind=figure.kind,
@@ -111,9 +111,9 @@ def grid_table(grid: Grid, figure: Figure, cells: Sequence[StudyCell], metric: s
     )
 
 
-def _gains(cells: Sequence[StudyCell], metric: str) -> Means:
+def _gains(ok: Sequence[Outcome], metric: str) -> Means:
     """Gain over the host in points, for seeds that both have."""
-    scores = {(cell.method, cell.seed): cell.scores[metric] for cell in cells}
+    scores = {(outcome.method, outcome.seed): outcome.scores[metric] for outcome in ok}
     found: dict[str, list[float]] = defaultdict(list)
     for (method, seed), score in scores.items():
         host = split_host(method)[0]
@@ -122,14 +122,14 @@ def _gains(cells: Sequence[StudyCell], metric: str) -> Means:
     return {method: (fmean(values), len(values)) for method, values in found.items()}
 
 
-def _measured(cells: Sequence[StudyCell], metric: str, name: str) -> Means:
+def _measured(ok: Sequence[Outcome], metric: str, name: str) -> Means:
     """The mean of a quantity; ``name`` is ``gain`` or a telemetry."""
     if name == GAIN:
-        return _gains(cells, metric)
+        return _gains(ok, metric)
     values: dict[str, list[float]] = defaultdict(list)
-    for cell in cells:
-        if name in cell.telemetry:
-            values[cell.method].append(cell.telemetry[name])
+    for outcome in ok:
+        if name in outcome.telemetry:
+            values[outcome.method].append(outcome.telemetry[name])
     return {method: (fmean(found), len(found)) for method, found in values.items()}
 
 

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 from outline import EVIL, Outline
-from studies import GRID, PARTS, cell, grid_rows, kept, parts_rows
+from studies import GRID, PARTS, TASKS, Made, cell, fixed_rows, grid_rows, kept, parts_rows
 
+from magbench import paths
 from magbench.board.numbers import point
 from magbench.board.study_charts import heat, lines, lines_scale
 from magbench.board.study_page import quantity_views, render_studies, write_studies
 from magbench.board.study_summary import as_json, as_markdown, write_summary
 from magbench.board.study_text import answer_text, finding_texts, question_text
-from magbench.results.study import StudyCell
+from magbench.registry import Registry
+from magbench.results.study import read_studies
 from magbench.tables.study import StudyTable, study_table
 
 
@@ -57,7 +59,7 @@ def test_heat_maps_hold_gains_and_telemetry() -> None:
 
 
 def test_findings_keep_the_best_setting_in_proportion() -> None:
-    def found(rows: list[StudyCell]) -> list[str]:
+    def found(rows: list[Made]) -> list[str]:
         study = study_table(kept(GRID, rows, 3))
         return finding_texts(study, study.tasks[0])
 
@@ -120,7 +122,7 @@ def test_the_page_holds_everything_and_asks_for_nothing(parts: StudyTable) -> No
 
 def test_everything_from_outside_is_escaped() -> None:
     evil = {**PARTS, "title": EVIL, "study": {"names": {"ours": EVIL}, "contrasts": []}}
-    rows = [cell("mlp", 0, 0.5), cell("mlp+ours", 0, 0.5, status="failed", scores={}, error=EVIL + " `|` [x](y)")]
+    rows = [cell("mlp", 0, 0.5), cell("mlp+ours", 0, 0.5, error=EVIL + " `|` [x](y)")]
     view = study_table(kept(evil, rows))
     page, text = render_studies([view]), as_markdown(view)
     assert EVIL not in page
@@ -132,9 +134,37 @@ def test_everything_from_outside_is_escaped() -> None:
 
 
 def test_engines_that_do_not_belong_together_are_named() -> None:
-    rows = [cell("mlp", 0, 0.5), cell("mlp+ours", 0, 0.5, engine=2)]
+    rows = [cell("mlp", 0, 0.5), cell("mlp", 0, 0.5, TASKS[1], engine=2)]
     assert "Cells of 2 engines" in Outline(render_studies([study_table(kept(PARTS, rows))])).text
     assert "engines" not in Outline(render_studies([study_table(kept(PARTS, rows[:1]))])).text
+
+
+def test_what_may_not_stand_beside_the_others_is_named_and_not_shown() -> None:
+    study = study_table(kept(PARTS, [cell("mlp", 0, 0.5), cell("mlp+ours", 0, 0.5, engine=2)]))
+    said = "mlp+ours on nc/a is not shown: it has another engine (2) than the newest result there."
+    assert [row.method for row in study.tasks[0].rows] == ["mlp"]
+    assert said in Outline(render_studies([study])).text
+    assert f"* {said}" in as_markdown(study)
+    assert as_json(study)["not_shown"][0].startswith(said)
+    assert (study.ok, study.missing) == (2, 118)
+
+
+def test_an_answer_over_test_items_says_so() -> None:
+    hits = {"mlp": [[0] * 8], "mlp+ours": [[1] * 8], "mlp+trivial": [[1] * 7 + [0]]}
+    helps, beyond = study_table(kept(PARTS, fixed_rows(hits))).questions
+    assert answer_text(helps.answers[0]) == (
+        "Ours beats plain host on a, mlp host: +100.0 points [+100.0, +100.0], p = 0.008, after Holm 0.016 (1 seed,"
+        " over test items; detectable from 100.0; one seed: says nothing about other draws)."
+    )
+    assert "over test items" in answer_text(beyond.answers[0])
+    assert "over test items" not in answer_text(study_table(kept(PARTS, parts_rows())).questions[0].answers[0])
+
+
+def test_an_answer_without_a_smallest_effect_has_none_in_its_text() -> None:
+    """The same difference on every seed: the sign test gives p, and there is no spread to detect an effect by."""
+    rows = [cell(method, seed, 0.5 + 0.25 * (method != "mlp")) for method in ("mlp", "mlp+ours") for seed in range(8)]
+    text = answer_text(study_table(kept(PARTS, rows)).questions[0].answers[0])
+    assert "(8 seeds; the same over all seeds" in text and "detectable" not in text
 
 
 def test_the_summary_is_the_same_for_the_same_cells(parts: StudyTable, tmp_path: Path) -> None:
@@ -147,6 +177,17 @@ def test_the_summary_is_the_same_for_the_same_cells(parts: StudyTable, tmp_path:
     assert found["questions"][1]["answers"][0]["verdict"] == "undecided"
     assert found["tasks"][0]["rows"][0]["gain"] is None  # a plain host has no gain
     assert "Nothing: every cell of the plan is kept." in markdown.read_text()
+
+
+def test_the_kept_studies_give_their_summaries() -> None:
+    root = paths.checkout()
+    assert root is not None
+    folder = root / "leaderboard" / "studies"
+    studies = read_studies(Registry.default(), folder)
+    assert {study.suite.name for study in studies} == {path.parent.name for path in folder.glob("*/summary.md")}
+    for study in studies:
+        assert study.cells and len(study.cells) == len(study.kept)
+        assert as_markdown(study_table(study)) == (folder / study.suite.name / "summary.md").read_text(encoding="utf-8")
 
 
 def test_the_summary_lists_what_was_not_run() -> None:

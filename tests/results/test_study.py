@@ -1,20 +1,25 @@
-"""Kept studies: merging loses nothing, a damaged table is refused with its line, and what was not run is listed."""
+"""Kept studies: kept records below a folder of their own, read against the plan of the suite, on any kind of split."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
 from lab import Lab, cells
 
 from magbench.errors import RecordError, SpecError
 from magbench.registry import Registry
-from magbench.results.frame import read_cells
-from magbench.results.study import CELLS, KeptStudy, StudyCell, keep_study, merge, plan_of, read_rows, read_studies
+from magbench.results.frame import StoredCell, read_cells
+from magbench.results.kept import KeptCell, kept_cells, kept_records
+from magbench.results.record import ErrorPart
+from magbench.results.study import KeptStudy, keep_study, plan_of, read_studies, read_study
 from magbench.suites import Suite
+from magbench.tables.study import study_table
 
 SUITE = """
 name = "small-study"
@@ -29,24 +34,28 @@ method = "mlp"
 dropout = [0, 0.25]
 [study]
 """
-ROW = {
-    "task": "t@1",
-    "dataset": "d@1",
-    "method": "mlp",
-    "protocol": "standard@1",
-    "seed": 0,
-    "status": "ok",
-    "scores": {"accuracy": 0.5},
-    "key": "k",
-    "run_id": "r",
-    "source_sha256": "s",
-    "engine": 1,
-    "finished": "2026-01-01T00:00:00.000+00:00",
-}
-
-
-def row(**fields: Any) -> StudyCell:
-    return StudyCell.model_validate({**ROW, **fields})
+FIXED_SUITE = """
+name = "fixed-study"
+title = "A study on both kinds of split"
+protocol = "short@1"
+seeds = [0, 2]
+tasks = ["nc/toy", "nc/toy-fixed"]
+methods = ["mlp", "mlp+distmatch[warmup=0]"]
+[[study.contrasts]]
+question = "Does it help?"
+a = ""
+b = "distmatch[warmup=0]"
+"""
+FIXED_TASK = """
+name = "toy-fixed"
+version = 1
+title = "Toy, one split"
+dataset = "toy"
+ranked = false
+[split]
+rule = "magb-42"
+"""
+TASK = "node_classification/toy@1"
 
 
 @pytest.fixture(scope="module")
@@ -59,103 +68,152 @@ def runs(lab: Lab) -> Path:
     return out
 
 
-def keep(lab: Lab, runs: Path, folder: Path) -> KeptStudy:
+def keep(lab: Lab, found: list[StoredCell], folder: Path) -> KeptStudy:
     with lab.environment():
         registry = Registry.default()
-        return keep_study(registry.suite("small-study"), registry, read_cells(runs), folder)
+        suite = registry.suite("small-study")
+        keep_study(suite, registry, found, folder)
+        return read_study(suite, registry, folder)
 
 
-def test_what_is_kept_is_the_records_own(lab: Lab, runs: Path, tmp_path: Path) -> None:
-    kept = keep(lab, runs, tmp_path)
-    assert kept.rows == read_rows(tmp_path / "small-study")
-    assert sorted(kept.cells, key=str) == sorted(kept.rows, key=str)
-    record = json.loads((cells(runs)["mlp 0"] / "record.json").read_text())
-    (found,) = [cell for cell in kept.cells if (cell.method, cell.seed) == ("mlp", 0)]
-    assert found.scores == {score["metric"]: score["value"] for score in record["scores"]}
-    assert (found.key, found.run_id, found.n) == (record["key"], record["run_id"], record["scores"][0]["n"])
-    assert found.predictions_sha256 == record["predictions"]["sha256"]
-    assert found.core_seconds >= found.seconds > 0  # type: ignore[operator]
-    environments = json.loads((tmp_path / "small-study" / "environments.json").read_text())
-    assert environments[found.env] == record["env"]
+def content(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_what_is_kept_are_the_records_and_their_predictions(lab: Lab, runs: Path, tmp_path: Path) -> None:
+    stored = read_cells(runs)
+    study = keep(lab, stored, tmp_path)
+    own = [c for c in stored if c.record.method.name != "label_propagation" and c.record.seed in (0, 2)]
+    assert {c.record.run_id: c.record for c in study.cells} == {c.record.run_id: c.record for c in own}
+    assert len(study.kept) == len(own) == 4
+    for cell in own:
+        (found,) = [c for c in study.cells if c.record == cell.record]
+        np.testing.assert_array_equal(found.prediction().classes, cell.prediction().classes)  # type: ignore[attr-defined]
+    names = {
+        f"{TASK}/{method}.{end}"
+        for method in ("mlp", "mlp[dropout=0]", "mlp[dropout=0.25]")
+        for end in ("jsonl", "npz")
+    }
+    assert set(content(tmp_path / "small-study")) == names
 
 
 def test_what_was_not_run_is_listed_in_the_order_of_a_run(lab: Lab, runs: Path, tmp_path: Path) -> None:
-    kept = keep(lab, runs, tmp_path)
-    task = "node_classification/toy@1"
-    assert kept.not_run == ((task, "mlp[dropout=0]", 2), (task, "mlp[dropout=0.25]", 2))
-    assert [place[1:] for place in kept.plan[:3]] == [("mlp", 0), ("mlp[dropout=0]", 0), ("mlp[dropout=0.25]", 0)]
-    assert [cell.place for cell in kept.cells] == [place for place in kept.plan if place not in kept.not_run]
+    study = keep(lab, read_cells(runs), tmp_path)
+    assert study.not_run == ((TASK, "mlp[dropout=0]", 2), (TASK, "mlp[dropout=0.25]", 2))
+    assert [place[1:] for place in study.plan[:3]] == [("mlp", 0), ("mlp[dropout=0]", 0), ("mlp[dropout=0.25]", 0)]
+    shown = [(TASK, cell.record.method.name, cell.record.seed) for cell in study.cells]
+    assert shown == [place for place in study.plan if place not in study.not_run]
 
 
 def test_two_sessions_merge_and_keeping_twice_changes_nothing(lab: Lab, runs: Path, tmp_path: Path) -> None:
-    first, second = tmp_path / "first", tmp_path / "second"
-    for name, folder in cells(runs).items():
-        shutil.copytree(folder, (first if name == "mlp 0" else second) / folder.relative_to(runs))
-    assert len(keep(lab, first, tmp_path).rows) == 1
-    both = keep(lab, second, tmp_path).rows
-    whole = keep(lab, runs, tmp_path / "whole").rows
-    assert both == whole
-    before = (tmp_path / "small-study" / CELLS).read_bytes()
-    assert keep(lab, first, tmp_path).rows == both
-    assert (tmp_path / "small-study" / CELLS).read_bytes() == before
+    whole = read_cells(runs)
+    first = [cell for cell in whole if (cell.record.method.name, cell.record.seed) == ("mlp", 0)]
+    assert len(keep(lab, first, tmp_path / "two").kept) == 1
+    keep(lab, [cell for cell in whole if cell not in first], tmp_path / "two")
+    keep(lab, whole, tmp_path / "one")
+    both = content(tmp_path / "one")
+    assert content(tmp_path / "two") == both
+    keep(lab, first, tmp_path / "two")
+    assert content(tmp_path / "two") == both
 
 
-def test_cells_of_another_study_are_refused(lab: Lab, finished: Path, runs: Path, tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    folder = cells(runs)["label_propagation 1"]
-    shutil.copytree(folder, other / folder.relative_to(runs))
-    with pytest.raises(RecordError, match="None of these cells belongs to the study small-study"):
-        keep(lab, other, tmp_path)
+def test_cells_of_another_study_are_refused(lab: Lab, runs: Path, tmp_path: Path) -> None:
+    other = [cell for cell in read_cells(runs) if cell.record.method.name == "label_propagation"]
+    moved = [cell for cell in read_cells(runs) if cell.record.method.name == "mlp"]
+    dataset = moved[0].record.dataset.model_copy(update={"features": "another"})
+    moved = [replace(cell, record=cell.record.model_copy(update={"dataset": dataset})) for cell in moved]
+    for found in (other, moved):
+        with pytest.raises(RecordError, match="None of these cells belongs to the study small-study"):
+            keep(lab, found, tmp_path)
     assert not (tmp_path / "small-study").exists()
 
 
-def test_a_success_replaces_a_failure_and_never_the_reverse() -> None:
-    failure, success = row(status="failed", scores={}, error="E: x", finished="2026-02"), row()
-    assert merge([failure], [success]) == merge([success], [failure]) == (success,)
-    later = row(finished="2026-03", scores={"accuracy": 0.75})
-    assert merge([success], [later]) == merge([later], [success]) == (later,)
+def failed(cell: StoredCell) -> StoredCell:
+    """The cell as if it had failed."""
+    error = ErrorPart(type="ValueError", message="no", user=False)
+    nothing = {"scores": (), "predictions": None, "selection": None}
+    return replace(cell, record=cell.record.model_copy(update={"status": "failed", "error": error, **nothing}))
 
 
-def test_other_keys_stay_in_the_table_and_only_one_is_shown() -> None:
-    """Two seeds of an old key weigh more than one of a new key; with as many, the newer key is shown."""
-    suite = Suite.model_validate(
-        {"name": "s", "title": "", "protocol": "standard@1", "tasks": ["t"], "methods": ["mlp"], "study": {}}
-    )
-    plan = tuple(("t@1", "mlp", seed) for seed in (0, 1, 2))
-    old = [row(key="old", seed=seed) for seed in (0, 1)]
-    new = [row(key="new", seed=seed, finished="2026-05") for seed in (1, 2)]
-    rows = merge(old, new[:1])
-    assert len(rows) == 3
-    assert KeptStudy(suite, plan, rows).cells == tuple(old)
-    assert KeptStudy(suite, plan, merge(old, new)).cells == tuple(new)
-    assert KeptStudy(suite, plan, merge(old, new)).not_run == (plan[0],)
-    other = KeptStudy(suite, plan, (row(protocol="quickstart@1"), row(task="elsewhere@1")))
-    assert other.cells == ()
+def test_a_success_replaces_a_failure_and_never_the_reverse(lab: Lab, runs: Path, tmp_path: Path) -> None:
+    whole = read_cells(runs)
+    broken = [failed(c) if (c.record.method.name, c.record.seed) == ("mlp", 2) else c for c in whole]
+    table = study_table(keep(lab, broken, tmp_path))
+    assert [(cell.method, cell.seed, cell.error) for cell in table.failed] == [("mlp", 2, "ValueError: no")]
+    assert (table.ok, table.missing) == (3, 2)
+    assert study_table(keep(lab, whole, tmp_path)).failed == ()
+    before = content(tmp_path)
+    assert study_table(keep(lab, broken, tmp_path)).failed == ()
+    assert content(tmp_path) == before
+
+
+def test_more_seeds_of_another_key_stay(lab: Lab, runs: Path, tmp_path: Path) -> None:
+    """Two kept seeds weigh more than one of other code, and more than one that is ok and one that failed."""
+    whole = read_cells(runs)
+    keep(lab, whole, tmp_path)
+    before = content(tmp_path)
+    mlp = [cell for cell in whole if cell.record.method.name == "mlp" and cell.record.seed in (0, 2)]
+    newer = [replace(cell, record=cell.record.model_copy(update={"key": "f" * 64})) for cell in mlp]
+    with lab.environment():
+        registry = Registry.default()
+        suite = registry.suite("small-study")
+        for found in (newer[:1], [newer[0], failed(newer[1])]):
+            files, (sentence,) = keep_study(suite, registry, found, tmp_path)
+            assert files == [] and "2 kept seeds of other code or data stay" in sentence
+        assert content(tmp_path) == before
+        keep_study(suite, registry, newer, tmp_path)
+        study = read_study(suite, registry, tmp_path)
+        assert {c.record.key for c in study.cells if c.record.method.name == "mlp"} == {"f" * 64}
+        keep_study(suite, registry, mlp[:1], tmp_path, replace=True)
+        study = read_study(suite, registry, tmp_path)
+        assert [c.record for c in study.cells if c.record.method.name == "mlp"] == [mlp[0].record]
+
+
+def test_only_cells_of_the_plan_are_shown(lab: Lab, runs: Path, tmp_path: Path) -> None:
+    study = keep(lab, read_cells(runs), tmp_path)
+    cell = study.cells[0]
+    others = [
+        replace(cell, record=cell.record.model_copy(update=change))
+        for change in (
+            {"protocol": "quickstart@1"},
+            {"seed": 1},
+            {"task": cell.record.task.model_copy(update={"id": "nc/x"})},
+        )
+    ]
+    assert KeptStudy(study.suite, study.plan, tuple(others)).cells == ()
+    assert KeptStudy(study.suite, study.plan, (*others, cell)).cells == (cell,)
 
 
 @pytest.mark.parametrize(
-    ("line", "expected"),
+    ("damage", "expected"),
     [
-        ("{", "line 2 is no cell of a study"),
-        (json.dumps({**ROW, "seed": -1}), "seed"),
-        (json.dumps({**ROW, "scores": {"accuracy": "nan"}}), "scores.accuracy"),
-        (json.dumps({**ROW, "colour": 1}), "colour"),
-        (json.dumps({**ROW, "status": "fine"}), "status"),
-        (json.dumps(ROW), "line 2: t@1 mlp 0 stands twice"),
-        ("\udcff", "cannot be read"),
+        (b"{\n", "line 2 is not a record of schema magbench.record/2"),
+        (b"\xff\n", "cannot be read"),
+        (b"", None),
     ],
 )
-def test_damaged_tables_are_refused(line: str, expected: str, tmp_path: Path) -> None:
-    (tmp_path / CELLS).write_bytes((json.dumps(ROW) + "\n" + line + "\n").encode(errors="surrogateescape"))
-    with pytest.raises(RecordError) as caught:
-        read_rows(tmp_path)
-    assert expected in str(caught.value)
-    assert CELLS in str(caught.value)
+def test_damaged_files_are_refused(lab: Lab, runs: Path, tmp_path: Path, damage: bytes, expected: str | None) -> None:
+    keep(lab, [cell for cell in read_cells(runs) if cell.record.seed == 0], tmp_path)
+    path = tmp_path / "small-study" / TASK / "mlp.jsonl"
+    line = path.read_bytes()
+    path.write_bytes(line + (damage if expected else line))
+    with lab.environment(), pytest.raises(RecordError) as caught:
+        registry = Registry.default()
+        study_table(read_study(registry.suite("small-study"), registry, tmp_path))
+    assert (expected or "cells stand twice: task=node_classification/toy@1 method=mlp seed=0") in str(caught.value)
+    assert not expected or str(path) in str(caught.value)
 
 
-def test_rows_come_back_as_they_were() -> None:
-    full = row(telemetry={"mass": 0.25}, epoch=5, seconds=1.5, core_seconds=2.0, commit="c", dirty=True, env="e", n=9)
-    assert StudyCell.model_validate_json(full.model_dump_json(exclude_defaults=True)) == full
+def test_a_record_without_its_prediction_is_read_and_says_so(lab: Lab, runs: Path, tmp_path: Path) -> None:
+    """A drawn split's tables need no prediction; where one is asked for, the file is named."""
+    study = keep(lab, read_cells(runs), tmp_path)
+    before = study_table(study)
+    packed = {cell.packed for cell in study.cells if isinstance(cell, KeptCell)}
+    for path in packed:
+        path.unlink()
+    assert study_table(study) == before
+    with pytest.raises(RecordError, match=r"mlp\.npz holds no readable predictions"):
+        study.cells[0].prediction()
 
 
 def test_a_study_that_names_rows_or_axes_it_lacks_is_refused() -> None:
@@ -199,6 +257,7 @@ def test_keeping_from_the_command_line(lab: Lab, runs: Path, tmp_path: Path) -> 
         "ok": 4,
         "failed": 0,
         "not_run": 2,
+        "left": [],
     }
     summary = (tmp_path / "small-study" / "summary.md").read_text()
     assert "`mlp[dropout=0.25]` (plain host): seeds 2" in summary
@@ -206,8 +265,16 @@ def test_keeping_from_the_command_line(lab: Lab, runs: Path, tmp_path: Path) -> 
     (tmp_path / "empty").mkdir()
     message = lab.call("results", "keep", "--study", "small-study", "--runs", tmp_path / "empty").one_message()
     assert "magbench run --suite small-study" in message
-    (tmp_path / "small-study" / CELLS).write_text("{}\n")
-    assert "line 1 is no cell of a study" in lab.call(*arguments).one_message()
+    mlp = tmp_path / "small-study" / TASK / "mlp.jsonl"
+    mlp.write_text(mlp.read_text().replace('"key": "', '"key": "f'))
+    newer = tmp_path / "newer"
+    shutil.copytree(cells(runs)["mlp 0"], newer / cells(runs)["mlp 0"].relative_to(runs))
+    arguments = ("results", "keep", "--study", "small-study", "--runs", newer, "--to", tmp_path)
+    assert f"mlp on {TASK}: 2 kept seeds of other code or data stay" in lab.call(*arguments).out
+    assert len(lab.call(*arguments, "--replace", "--json").json()["left"]) == 0
+    assert len(mlp.read_text().splitlines()) == 1
+    mlp.write_text("{}\n")
+    assert "mlp.jsonl" in (message := lab.call(*arguments).one_message()) and "not a record" in message
 
 
 def test_the_report_shows_the_studies_that_are_kept(
@@ -226,8 +293,8 @@ def test_the_report_shows_the_studies_that_are_kept(
     assert lab.call("report", "--runs", finished, "--out", page).code == 0
     assert '<a href="studies.html">' in (page / "index.html").read_text()
     assert "A small study" in (page / "studies.html").read_text()
-    (tmp_path / "leaderboard" / "studies" / "small-study" / CELLS).write_text("{}\n")
-    assert "line 1 is no cell of a study" in lab.call("report", "--studies", "--out", page).one_message()
+    (tmp_path / "leaderboard" / "studies" / "small-study" / TASK / "mlp.jsonl").write_text("{}\n")
+    assert "line 1 is not a record" in lab.call("report", "--studies", "--out", page).one_message()
 
 
 def test_cells_that_are_kept_need_not_run_again(
@@ -239,9 +306,11 @@ def test_cells_that_are_kept_need_not_run_again(
     arguments = ("run", "--suite", "small-study", "--jobs", 1, "--out", tmp_path / "new")
     plan = lab.call(*arguments, "--skip-kept", "--plan", "--json").json()
     assert (plan["cells"], plan["to_run"]) == (6, 2)
-    kept = read_rows(tmp_path / "leaderboard" / "studies" / "small-study")
-    assert plan["spent_core_hours"] == pytest.approx(sum(row.core_seconds for row in kept) / 3600)
+    kept = kept_records(tmp_path / "leaderboard" / "studies" / "small-study")
+    assert plan["spent_core_hours"] == pytest.approx(sum(record.core_seconds for record in kept) / 3600)
     assert lab.call(*arguments, "--plan", "--json").json()["to_run"] == 6
+    other = ("-t", "nc/toy", "-m", "mlp", "--seeds", "0-1", "--skip-kept", "--plan", "--json", "--out", tmp_path / "o")
+    assert lab.run(*other).json()["to_run"] == 1
     outcome = lab.call(*arguments, "--skip-kept", "--json")
     assert outcome.code == 0, outcome.err
     assert set(cells(tmp_path / "new")) == {"mlp[dropout=0] 2", "mlp[dropout=0.25] 2"}
@@ -251,19 +320,34 @@ def test_cells_that_are_kept_need_not_run_again(
     assert done.code == 0, done.err
 
 
-def test_skipping_what_is_kept_needs_a_study(lab: Lab, tmp_path: Path) -> None:
-    message = lab.run("-t", "nc/toy", "-m", "mlp", "--skip-kept", "--out", tmp_path).one_message()
-    assert "--skip-kept needs --suite" in message
-    message = lab.call("run", "--suite", "quickstart", "--skip-kept", "--plan", "--out", tmp_path).one_message()
-    assert "Unknown study 'quickstart'" in message
-
-
-def test_a_study_on_a_fixed_split_is_refused(lab: Lab, tmp_path: Path) -> None:
-    """Its comparisons are over seeds; where the version fixes the split they must be over items."""
-    path = lab.tasks / "suites" / "fixed-study.toml"
-    path.write_text(SUITE.replace("small-study", "fixed-study").replace("nc/toy", "lp/emoji"))
-    try:
-        message = lab.call("results", "keep", "--study", "fixed-study", "--runs", tmp_path).one_message()
-        assert "'fixed-study' has the task lp/emoji, whose version fixes the split" in message
-    finally:
+@pytest.fixture
+def fixed_study(lab: Lab) -> Iterator[Path]:
+    """A finished study on a task that draws its split and on one that fixes it."""
+    paths = lab.tasks / "suites" / "fixed-study.toml", lab.tasks / "node_classification" / "toy-fixed.toml"
+    for path, text in zip(paths, (FIXED_SUITE, FIXED_TASK), strict=True):
+        path.write_text(text)
+    out = lab.root / "fixed-study-runs"
+    done = lab.call("run", "--suite", "fixed-study", "--jobs", 1, "--out", out)
+    assert done.code == 0, done.err
+    yield out
+    for path in paths:
         path.unlink()
+
+
+def test_a_study_compares_over_items_where_the_split_is_fixed(lab: Lab, fixed_study: Path, tmp_path: Path) -> None:
+    """From the kept predictions alone; a task that is not ranked is kept too."""
+    arguments = ("results", "keep", "--study", "fixed-study", "--runs", fixed_study, "--to", tmp_path, "--json")
+    assert lab.call(*arguments).json()["ok"] == 8
+    folder = tmp_path / "fixed-study"
+    (question,) = json.loads((folder / "summary.json").read_text())["questions"]
+    over = {answer["task"]: answer for answer in question["answers"]}
+    assert {task: answer["fixed"] for task, answer in over.items()} == {"toy": False, "toy-fixed": True}
+    assert ["over test items" in over[task]["text"] for task in ("toy", "toy-fixed")] == [False, True]
+    right: dict[str, list[np.ndarray]] = {}
+    for cell in kept_cells(folder):
+        if cell.record.task.design == "fixed":
+            found = cell.prediction()
+            right.setdefault(cell.record.method.name, []).append(found.true == found.classes)  # type: ignore[attr-defined]
+    host, regularised = (np.mean(right[name], axis=0) for name in ("mlp", "mlp+distmatch[warmup=0]"))
+    assert (host != regularised).any()
+    assert over["toy-fixed"]["difference"] == pytest.approx(100 * np.mean(regularised - host), abs=1e-5)

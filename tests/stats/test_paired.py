@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import ClassVar
 
 import numpy as np
@@ -247,6 +248,28 @@ class TestContrasts:
             results(self.SCORES), [("mlp", "mlp+a")], metric="accuracy", rng=np.random.default_rng(RNG_SEED)
         ).iloc[0]
         assert 0.04 - 1e-9 <= row["boot_low"] < 0.045 < row["boot_high"] <= 0.05 + 1e-9
+
+    def test_a_fixed_split_flips_signs_of_items(self) -> None:
+        """Against every sign pattern of the items' differences averaged over seeds, and Holm's correction by hand."""
+        rng = np.random.default_rng(RNG_SEED)
+        hits = {m: (rng.random((3, 11)) < p).astype(float) for m, p in (("mlp", 0.3), ("mlp+a", 0.9), ("mlp+b", 0.7))}
+        items, frame = items_of(hits)
+        pairs = [("mlp", "mlp+a"), ("mlp+b", "mlp+a")]
+        options = {"metric": "accuracy", "design": "fixed", "items": items}
+        found = contrasts(frame, pairs, rng=np.random.default_rng(RNG_SEED), **options)
+        p = []
+        for (a, b), row in zip(pairs, found.to_dict("records"), strict=True):
+            difference = (hits[b] - hits[a]).mean(axis=0)
+            flipped = np.array(list(product((-1, 1), repeat=11))) @ difference / 11
+            p.append(np.mean(np.abs(flipped) >= abs(difference.mean()) - 1e-12))
+            assert (row["difference"], row["p"], row["n_seeds"]) == pytest.approx((difference.mean(), p[-1], 3))
+            assert row["low"] < difference.mean() < row["high"]
+            assert row["test"] == "sign-flip permutation over items"
+            assert np.isnan([row["boot_low"], row["boot_high"]]).all()
+        assert p[0] < p[1]
+        assert list(found["p_holm"]) == pytest.approx([2 * p[0], max(2 * p[0], p[1])])
+        alone = contrasts(frame, pairs[1:], rng=np.random.default_rng(RNG_SEED), **options)
+        assert (alone["low"][0], alone["p"][0]) == (found["low"][1], found["p"][1])
 
     def test_what_is_not_there(self, results) -> None:
         frame = results({"mlp": [0.7, 0.71], "mlp+a": [0.75]})
