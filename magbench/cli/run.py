@@ -56,7 +56,8 @@ def run(
     skip_kept: Annotated[
         bool,
         typer.Option(
-            "--skip-kept", help="Leave out cells that are kept under the same key, in the leaderboard or a study."
+            "--skip-kept",
+            help="Leave out cells kept under the same key: of a study in its own folder, or else anywhere.",
         ),
     ] = False,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler that shares --out.")] = None,
@@ -110,7 +111,8 @@ def run(
     if not plan:
         refuse_needs(missing)
     todo = pending(cells, overwrite)  # type: ignore[arg-type]
-    kept = _kept() if skip_kept else {}
+    study = suite if suite is not None and request.registry.suite(suite).study else None
+    kept = _kept(study) if skip_kept else {}
     found = [cell for cell in todo if (cell.key, cell.seed) in kept]
     if found:
         print(f"{len(found)} of {len(cells)} cells are kept already and left out.", file=sys.stderr)
@@ -180,11 +182,11 @@ def _execute(
         remove_orphans(out)
 
 
-def _kept() -> dict[tuple[str, int], float]:
-    """(key, seed) → core-seconds of the cells that are kept, in the leaderboard or in a study."""
-    from magbench.results.kept import every_kept_cell
+def _kept(study: str | None) -> dict[tuple[str, int], float]:
+    """(key, seed) → core-seconds of the cells that are kept, of a study in its own folder, or else anywhere."""
+    from magbench.results.kept import every_kept_cell, study_cells
 
-    records = (cell.record for cell in every_kept_cell())
+    records = (cell.record for cell in (study_cells(study) if study else every_kept_cell()))
     return {(record.key, record.seed): record.core_seconds for record in records if record.status == "ok"}
 
 

@@ -33,7 +33,8 @@ class KeptCell:
             RecordError: the file is damaged, or holds nothing for this cell.
         """
         record, end = self.record, f"_{self.record.protocol}_{self.record.seed}"
-        arrays = {name.removesuffix(end): array for name, array in kept_predictions(self.packed, end).items()}
+        found = kept_predictions(self.packed, end) if self.packed.is_file() else {}
+        arrays = {name.removesuffix(end): array for name, array in found.items()}
         origin = f"{self.packed}, seed {record.seed} under {record.protocol},"
         if not arrays or record.predictions is None:
             raise RecordError(f"{origin} holds no prediction.")
@@ -73,9 +74,14 @@ def _text(path: Path) -> str:
 
 def every_kept_cell() -> list[KeptCell]:
     """The cells that magbench ships and, in a checkout, those of its studies."""
+    return [*kept_cells(), *study_cells()]
+
+
+def study_cells(name: str = "*") -> list[KeptCell]:
+    """The cells that the checkout keeps of a study, or of all; none without a checkout."""
     root = paths.checkout()
-    studies = sorted((root / "leaderboard" / "studies").glob("*/")) if root else []
-    return [*kept_cells(), *(cell for study in studies for cell in kept_cells(study))]
+    studies = sorted((root / "leaderboard" / "studies").glob(name)) if root else []
+    return [cell for study in studies for cell in kept_cells(study)]
 
 
 def kept_records(folder: Path | None = None) -> list[Record]:

@@ -212,7 +212,7 @@ def test_a_record_without_its_prediction_is_read_and_says_so(lab: Lab, runs: Pat
     for path in packed:
         path.unlink()
     assert study_table(study) == before
-    with pytest.raises(RecordError, match=r"mlp\.npz holds no readable predictions"):
+    with pytest.raises(RecordError, match=r"mlp\.npz, seed 0 under short@1, holds no prediction"):
         study.cells[0].prediction()
 
 
@@ -309,6 +309,10 @@ def test_cells_that_are_kept_need_not_run_again(
     kept = kept_records(tmp_path / "leaderboard" / "studies" / "small-study")
     assert plan["spent_core_hours"] == pytest.approx(sum(record.core_seconds for record in kept) / 3600)
     assert lab.call(*arguments, "--plan", "--json").json()["to_run"] == 6
+    own = tmp_path / "leaderboard" / "studies" / "small-study"
+    own.rename(own.with_name("other"))  # a study shows its own cells: those of another stand for none of them
+    assert lab.call(*arguments, "--skip-kept", "--plan", "--json").json()["to_run"] == 6
+    own.with_name("other").rename(own)
     other = ("-t", "nc/toy", "-m", "mlp", "--seeds", "0-1", "--skip-kept", "--plan", "--json", "--out", tmp_path / "o")
     assert lab.run(*other).json()["to_run"] == 1
     outcome = lab.call(*arguments, "--skip-kept", "--json")
