@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from magbench.data.mag import MAG
+
 
 @dataclass(frozen=True, eq=False)
 class TaskView:
@@ -44,3 +46,16 @@ class TaskView:
     def y_train(self) -> Tensor:
         """int64 [N]; the class of training nodes, -1 everywhere else: everywhere, where the task has no classes."""
         return torch.full((self.num_nodes,), -1)
+
+
+def shared_fields(mag: MAG, task: str, seed: int) -> dict[str, Any]:
+    """The fields of a :class:`TaskView` that shows all of a MAG but its labels."""
+    return {
+        "task": task,
+        "seed": seed,
+        "x": mag.x_dict,
+        "observed": mag.has_dict,
+        "edge_index": mag.edge_index,
+        "texts": mag.texts,
+        "images": mag.images,
+    }

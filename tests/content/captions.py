@@ -15,7 +15,7 @@ from magbench.graph.splits import Split, random_keys
 from magbench.predictions.texts import Texts
 from magbench.tasks.base import Task
 from magbench.tasks.shares import Shares
-from magbench.tasks.views import TaskView
+from magbench.tasks.views import TaskView, shared_fields
 
 
 class CaptionSplit(Shares):
@@ -68,17 +68,9 @@ class CaptionTask(Task[Split, CaptionView, CaptionAnswer]):
         texts = list(mag.texts or ())
         for node in drawn.test:
             texts[node] = None
-        yield CaptionView(
-            self.spec.versioned_id,
-            seed,
-            x,
-            observed,
-            seen.edge_index,
-            texts,
-            None,
-            torch.from_numpy(drawn.train),
-            torch.from_numpy(drawn.test),
-        )
+        hidden_from = seen.replaced(texts=texts, images=None)
+        fields = {**shared_fields(hidden_from, self.spec.versioned_id, seed), "x": x, "observed": observed}
+        yield CaptionView(**fields, train=torch.from_numpy(drawn.train), test=torch.from_numpy(drawn.test))
 
     def check(self, answer: CaptionAnswer, view: CaptionView) -> None:
         if not isinstance(answer, CaptionAnswer) or len(answer.texts) != len(view.test):

@@ -25,6 +25,7 @@ from magbench.predictions.ranks import Ranks
 from magbench.tasks.base import Task
 from magbench.tasks.link_prediction.rule import EdgeSplitSpec
 from magbench.tasks.link_prediction.view import LinkAnswer, LinkPredictionView, Queries
+from magbench.tasks.views import shared_fields
 
 HIDE = 1
 """Stream of draws, apart from the split's."""
@@ -94,13 +95,7 @@ class LinkPredictionTask(Task[Draw, LinkPredictionView, LinkAnswer]):
     def views(self, mag: MAG, seed: int, drawn: Draw, *, asked: bool = False) -> Iterator[LinkPredictionView]:
         split, seen = drawn.split, self._seen(mag, seed, drawn.split, asked=asked)
         yield LinkPredictionView(
-            task=self.spec.versioned_id,
-            seed=seed,
-            x=seen.x_dict,
-            observed=seen.has_dict,
-            edge_index=seen.edge_index,
-            texts=seen.texts,
-            images=seen.images,
+            **shared_fields(seen, self.spec.versioned_id, seed),
             train=torch.from_numpy(_trained(split, mag.num_nodes)),
             val=torch.from_numpy(split.val),
             val_negatives=torch.from_numpy(drawn.val_negatives),

@@ -30,6 +30,7 @@ from magbench.predictions.classes import Classes
 from magbench.specs import TaskSpec
 from magbench.tasks.base import CORRUPTION, Task
 from magbench.tasks.node_classification.view import NodeAnswer, NodeClassificationView
+from magbench.tasks.views import shared_fields
 from magbench.variants import corruptions_of
 from magbench.variation.training import corrupt_labels
 
@@ -115,13 +116,7 @@ class NodeClassification(Task[Draw, NodeClassificationView, NodeAnswer]):
         visible[drawn.train] = drawn.labels[drawn.train]
         visible[split.val] = self.labels(mag)[split.val]
         yield NodeClassificationView(
-            task=self.spec.versioned_id,
-            seed=seed,
-            x=seen.x_dict,
-            observed=seen.has_dict,
-            edge_index=seen.edge_index,
-            texts=seen.texts,
-            images=seen.images,
+            **shared_fields(seen, self.spec.versioned_id, seed),
             y=torch.from_numpy(visible),
             train=torch.from_numpy(drawn.train),
             val=torch.from_numpy(split.val),
