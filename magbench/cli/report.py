@@ -28,6 +28,7 @@ def report(
     """
     from magbench.board.collect import write_run_report, write_studies_page
     from magbench.cli.output import check_output, print_json
+    from magbench.results.controls import of_one_revision
     from magbench.results.frame import comparable, one_protocol
     from magbench.results.kept import cells_of
     from magbench.run.cell import cannot_write
@@ -40,6 +41,8 @@ def report(
         print_json({"report": str(page)}) if json else print(f"Report: {page}")
         return
     cells, left = comparable(cells_of(runs, kept=kept))
+    cells, apart = of_one_revision(cells)
+    left += apart
     chosen = one_protocol((cell.record.protocol for cell in cells), protocol)
     beside = write_studies_page(folder)
     try:

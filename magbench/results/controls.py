@@ -63,16 +63,36 @@ def fit_to_show(cells: Sequence[CellT]) -> tuple[list[CellT], list[str]]:
     """The cells without those that may not stand alone, and for each such row a sentence that says what to run.
 
     Failed cells stay; so do a coupled method's controls, which claim nothing. Cells that are not
-    :func:`~magbench.results.frame.comparable` with newer ones are left out as well.
+    :func:`~magbench.results.frame.comparable` with newer ones are left out as well, and controls of another revision of
+    the method than its score's.
     """
     fresh, stale = comparable(cells)
+    fresh, others = of_one_revision(fresh)
     withheld = may_not_stand(standing_of(cell.record) for cell in fresh)
     kept = []
     for cell in fresh:
         found = standing_of(cell.record)
         if found.row not in withheld or found.control != PLAIN or not found.ok:
             kept.append(cell)
-    return kept, [*stale, *dict.fromkeys(reason(task, method) for task, _, _, method in sorted(withheld))]
+    return kept, [*stale, *others, *dict.fromkeys(reason(task, method) for task, _, _, method in sorted(withheld))]
+
+
+def of_one_revision(cells: Sequence[CellT]) -> tuple[list[CellT], list[str]]:
+    """The cells without controls of another revision than the score that they belong to, and a sentence for each row."""
+    scores = [cell.record for cell in cells if cell.record.status == "ok" and standing_of(cell.record).control == PLAIN]
+    made_by = {standing_of(record).row: record.method.revisions for record in scores}
+    kept, rows = [], set()
+    for cell in cells:
+        found, revisions = standing_of(cell.record), cell.record.method.revisions
+        if found.ok and found.control != PLAIN and made_by.get(found.row, revisions) != revisions:
+            rows.add(found.row)
+        else:
+            kept.append(cell)
+    return kept, [
+        f"The controls of {method} on {task} are not shown: another revision of the method made them than its score."
+        f" Run `magbench run -t '{task.rpartition('@')[0]}' -m '{method}' --controls` again."
+        for task, _, _, method in sorted(rows)
+    ]
 
 
 def reason(task: str, method: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,22 @@ def test_content_gain_is_the_difference_of_the_controls(runs: Path, lab: Lab) ->
     assert row.towers == "pure"
     (shown,) = lab.call("results", "ls", "--runs", runs, "--json").json()["controls"]
     assert shown["rows"][0]["content_gain"] == row.gain.value and shown["rows"][0]["pool"] == 24
+
+
+def test_controls_of_another_revision_do_not_stand_beside_the_score(runs: Path) -> None:
+    cells = [cell for cell in read_cells(runs) if cell.record.method.name == "ridge"]
+    older = [
+        cell if cell.record.task.variant else replace(cell, record=cell.record.model_copy(update={"method": made}))
+        for cell in cells
+        for made in [cell.record.method.model_copy(update={"revisions": {"ridge": 0}})]
+    ]
+    kept, sentences = fit_to_show(older)
+    assert {cell.record.task.id for cell in kept} == {"retrieval/toy"}
+    assert (
+        len(sentences) == 1 and "controls of ridge on retrieval/toy@1 are not shown: another revision" in sentences[0]
+    )
+    alone = [cell for cell in older if cell.record.task.variant]
+    assert fit_to_show(alone) == (alone, []), "without a score they stand for themselves"
 
 
 def test_with_its_control_it_is_shown(runs: Path, lab: Lab) -> None:
