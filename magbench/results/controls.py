@@ -78,7 +78,7 @@ def fit_to_show(cells: Sequence[CellT]) -> tuple[list[CellT], list[str]]:
 
 
 def of_one_revision(cells: Sequence[CellT]) -> tuple[list[CellT], list[str]]:
-    """The cells without controls of another revision than the score that they belong to, and a sentence for each row."""
+    """The cells without controls of another revision than their score, and a sentence for each row that lost some."""
     scores = [cell.record for cell in cells if cell.record.status == "ok" and standing_of(cell.record).control == PLAIN]
     made_by = {standing_of(record).row: record.method.revisions for record in scores}
     kept, rows = [], set()
