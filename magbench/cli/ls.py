@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from magbench.registry import Registry
+    from magbench.specs import TaskSpec
 
 
 class Kind(StrEnum):
@@ -59,16 +60,23 @@ def _options(registry: Registry, kind: Kind | None, name: str) -> dict[str, list
         return _method_options(registry, name)
     if kind is Kind.TASKS:
         task = registry.task(name)
-        rows = [
-            {
-                "option": key,
-                "in force": task.variant.get(key, option.default or "none"),
-                "allowed": " or ".join(option.values),
-            }
-            for key, option in registry.family(task.family).variants.items()
-        ]
-        return {f"{task.versioned_id}, as {name.partition('[')[0]}[option=value]": rows}
+        return {f"{task.versioned_id}, as {name.partition('[')[0]}[option=value]": _task_options(registry, task)}
     raise OptionError(f"magbench ls {kind}: {name!r} is one too many; only methods and tasks have options.")
+
+
+def _task_options(registry: Registry, task: TaskSpec) -> list[dict[str, Any]]:
+    from magbench.corruption import KINDS
+    from magbench.variants import AT
+
+    family = registry.family(task.family)
+    known = {name: (option.default, " or ".join(option.values), "") for name, option in family.variants.items()}
+    known |= {name: (None, KINDS[name].allowed, KINDS[name].rate) for name in family.corruptions}
+    if family.corruptions:
+        known[AT] = None, "test", "corrupts features and graph once a method is fitted"
+    return [
+        {"option": name, "in force": task.variant.get(name, default or "none"), "allowed": allowed, "what": what}
+        for name, (default, allowed, what) in known.items()
+    ]
 
 
 def _method_options(registry: Registry, name: str) -> dict[str, list[dict[str, Any]]]:
