@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from lab import Lab, stop_server
 
+collect_ignore = ["content"]  # a folder of a user's, which tests copy
 os.environ["MAGBENCH_DEVICE"] = "cpu"  # what tests compare to the byte; those of test_gpu.py name their device
 
 

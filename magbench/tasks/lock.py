@@ -29,7 +29,7 @@ Lock = dict[str, dict[str, Any]]
 def current_lock(registry: Registry, known: Iterable[str] = ()) -> Lock:
     """versioned task id → ``spec``, ``data`` (the parts that its family reads) and ``splits``, computed afresh.
 
-    ``splits`` has one hash a seed, or a single one where the task's version fixes what is drawn. Tasks on data sets
+    ``splits`` has one hash a seed, or a single one where the task's version fixes what is drawn, and of a variant. Tasks on data sets
     that are not on this machine are left out (see :func:`absent`). Variants in one option are locked beside their task,
     and what is in ``known`` is looked at, too.
     """
@@ -44,7 +44,7 @@ def current_lock(registry: Registry, known: Iterable[str] = ()) -> Lock:
             if "text" in variant.variant and mag.captions is None:
                 continue  # a feature set that has them is not here
             task = make_task(variant)
-            seeds = SEEDS if task.design == "drawn" else SEEDS[:1]
+            seeds = SEEDS if task.design == "drawn" and not variant.variant else SEEDS[:1]
             lock[variant.versioned_id] = {
                 "spec": variant.digest(),
                 "data": part_digests(mag, registry.family(variant.family).reads),

@@ -85,7 +85,7 @@ def test_the_echo_of_more_steps_is_measured(view: RetrievalView) -> None:
 
 
 @pytest.mark.parametrize("control", ["no_graph", "node_disjoint", "edge_disjoint", "raw_query"])
-@pytest.mark.parametrize("name", [*HOSTS, "mlp+optimag"])
+@pytest.mark.parametrize("name", HOSTS)
 def test_every_method_takes_every_control(name: str, control: str) -> None:
     task = small_retrieval_task(control=control)
     answers = []

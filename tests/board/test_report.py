@@ -185,7 +185,7 @@ def test_a_report_needs_no_data(lab: Lab, finished: Path, tmp_path: Path, monkey
     def gone(*_: object) -> None:
         raise DataError("not here")
 
-    for fault in (("load_dataset", gone), ("MAG.fingerprint", lambda self: "f" * 64)):
+    for fault in (("load_dataset", gone), ("part_digests", lambda mag, parts: dict.fromkeys(parts, "f" * 64))):
         with monkeypatch.context() as patch:
             patch.setattr(f"magbench.board.collect.{fault[0]}", fault[1])
             assert lab.call("report", "--runs", finished, "--out", tmp_path / "b").code == 0

@@ -13,11 +13,12 @@ from magbench.registry import Registry
 from magbench.tasks.lock import current_lock, main, merged, read_lock, to_toml
 
 PACKAGE_BASELINES = paths.content("baselines")
+KEPT = ("datasets", "protocols", "suites", "node_classification")
 
 
 def test_every_shipped_task_is_locked_and_unchanged() -> None:
     registry, lock = Registry.default(), read_lock()
-    current = current_lock(registry)
+    current = current_lock(registry, lock)
     with_data = {task.versioned_id for task in registry.tasks.values() if not registry.dataset(task.dataset).mirrors}
     assert with_data <= set(current)
     assert with_data <= set(lock)
@@ -30,9 +31,11 @@ def test_tasks_on_data_that_are_not_here_are_left_out_and_said(
     monkeypatch.setenv("MAGBENCH_HOME", str(tmp_path))
     tasks = tmp_path / "tasks"
     shutil.copytree(paths.content("tasks"), tasks)
+    for path in tasks.glob("*/*.toml"):  # of tasks that are here, one is enough
+        if path.name in ("tabler.toml", "synthetic-conflict.toml", "emoji.toml") and path.parent.name not in KEPT:
+            path.unlink()
     monkeypatch.setattr(paths, "content", lambda kind: tasks if kind == "tasks" else PACKAGE_BASELINES)
     before = (tasks / "LOCK.toml").read_text()
-    assert "node_classification/movies@1" not in current_lock(Registry.default())
     assert main() == 0
     assert (tasks / "LOCK.toml").read_text() == before
     said = capsys.readouterr().err

@@ -134,7 +134,7 @@ def _train(folder: Path, train_nodes: int, method: str) -> Epoch:
     start = time.process_time()
     fitted.fit(view, seed=0)
     middle = time.process_time()
-    prediction = fitted.predict(view)
+    answer = fitted.predict(view)
     end = time.process_time()
     return Epoch(
         train_nodes=train_nodes,
@@ -142,7 +142,7 @@ def _train(folder: Path, train_nodes: int, method: str) -> Epoch:
         predict_s=end - middle,
         peak=field("VmHWM") * 1024,
         peak_own=own.stop(),
-        accuracy=float((prediction.classes == y[prediction.nodes]).mean()),
+        accuracy=float((answer.scores.argmax(axis=1) == y[answer.nodes]).mean()),
     )
 
 
