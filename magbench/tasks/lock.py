@@ -29,9 +29,9 @@ Lock = dict[str, dict[str, Any]]
 def current_lock(registry: Registry, known: Iterable[str] = ()) -> Lock:
     """versioned task id → ``spec``, ``data`` (the parts that its family reads) and ``splits``, computed afresh.
 
-    ``splits`` has one hash a seed, or a single one where the task's version fixes what is drawn, and of a variant. Tasks on data sets
-    that are not on this machine are left out (see :func:`absent`). Variants in one option are locked beside their task,
-    and what is in ``known`` is looked at, too.
+    ``splits`` has one hash a seed, or a single one where the task's version fixes what is drawn, and of a variant.
+    Tasks on data sets that are not on this machine are left out (see :func:`absent`). Variants in one option are locked
+    beside their task, and what is in ``known`` is looked at, too.
     """
     lock: Lock = {}
     others = [spec for name in known if (spec := registry.find_task(name)) is not None]
