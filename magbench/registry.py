@@ -71,10 +71,7 @@ class MethodEntry:
 
     def source_hash(self) -> str:
         """sha256 over every file of the method's own: their paths below its folder, and their bytes."""
-        digest = hashlib.sha256()
-        for name, file in _source_files(self.source):
-            digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
-        return digest.hexdigest()
+        return _hash_of(_source_files(self.source))
 
 
 @dataclass
@@ -87,6 +84,8 @@ class Registry:
     suites: dict[str, Suite] = field(default_factory=dict)
     methods: dict[str, MethodEntry] = field(default_factory=dict)
     families: dict[str, FamilySpec] = field(default_factory=dict)
+    family_sources: dict[str, str] = field(default_factory=dict)
+    """Family → sha256 of its code, where it is a user's own; else empty."""
 
     @classmethod
     def default(cls, method_paths: Iterable[str | Path] = ()) -> Registry:
@@ -187,7 +186,8 @@ class Registry:
             return self._add_file(path)
         raise MethodError(f"No method at {path}: expected a .py file or a folder with a method.toml.")
 
-    def _read_tasks(self, folder: Path) -> None:
+    def _read_tasks(self, folder: Path, own: Path | None = None) -> None:
+        """The content of ``tasks/``; ``own`` is the user's folder that it is of."""
         for path in sorted((folder / "datasets").glob("*.toml")):
             dataset = DatasetSpec.from_toml(path)
             _take(self.datasets, dataset.name, dataset, path)
@@ -200,10 +200,11 @@ class Registry:
         for path in sorted(folder.glob("*/family.toml")):
             family = FamilySpec.from_toml(path)
             _take(self.families, family.name, family, path)
+            self.family_sources[family.name] = _hash_of(_family_files(own)) if own else ""
         for family in self.families.values():
             for path in sorted((folder / family.name).glob("*.toml")):
                 if path.name != "family.toml":
-                    task = _read_task(path, family)
+                    task = _read_task(path, family, self.family_sources[family.name])
                     _take(self.tasks, task.id, task, path)
 
     def _add_content(self, folder: Path) -> None:
@@ -212,7 +213,7 @@ class Registry:
             raise MagbenchError(f"MAGBENCH_CONTENT (--content): {folder} has neither tasks/ nor baselines/.")
         if str(folder) not in sys.path:
             sys.path.append(str(folder))
-        self._read_tasks(folder / "tasks")
+        self._read_tasks(folder / "tasks", folder)
         for method in _method_folders(folder / "baselines"):
             self._add_package(method)
 
@@ -332,14 +333,31 @@ def _source_files(source: Path) -> list[tuple[str, Path]]:
     return sorted((path.as_posix(), file) for path, file in kept)
 
 
+def _hash_of(files: Iterable[tuple[str, Path]]) -> str:
+    digest = hashlib.sha256()
+    for name, file in files:
+        digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
 def _is_no_source(part: str) -> bool:
     return part.startswith(".") or part == "__pycache__" or part.endswith(".pyc")
 
 
-def _read_task(path: Path, family: FamilySpec) -> TaskSpec:
+def _family_files(content: Path) -> list[tuple[str, Path]]:
+    """The Python files of a user's content that are no method's: the code of its families."""
+    found = ((file.relative_to(content), file) for file in content.rglob("*.py"))
+    return sorted(
+        (path.as_posix(), file)
+        for path, file in found
+        if path.parts[0] != "baselines" and not any(map(_is_no_source, path.parts))
+    )
+
+
+def _read_task(path: Path, family: FamilySpec, source: str) -> TaskSpec:
     """A task's file; what it leaves out is the family's."""
     values = {"metrics": family.metrics, "split": family.split, **read_toml(path)}
-    values |= {"family": family.name, "task_class": family.task}
+    values |= {"family": family.name, "task_class": family.task, "source": source}
     values["split"] = family.parse_split(values["split"], str(path))
     return TaskSpec.parse(values, str(path))
 

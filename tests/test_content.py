@@ -58,6 +58,25 @@ def test_a_family_is_one_folder_and_one_module(toy: Lab, runs: Path) -> None:
     assert {tuple(record["dataset"]["sha256"]) for record in records} == {("graph", "features", "texts")}
 
 
+def test_an_edit_of_the_familys_code_is_another_question(tmp_path: Path) -> None:
+    """Else a score of the old code would be served for the new one; for shipped families ENGINE stands."""
+    shutil.copytree(CONTENT, tmp_path / "own")
+
+    def digest() -> str:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("MAGBENCH_CONTENT", str(tmp_path / "own"))
+            return Registry.default().task("cap/emoji").digest()
+
+    before = digest()
+    method = tmp_path / "own" / "baselines" / "constant_caption" / "__init__.py"
+    method.write_text(method.read_text() + "\n# a comment\n")
+    assert digest() == before
+    module = tmp_path / "own" / "captions.py"
+    module.write_text(module.read_text() + "\n# a comment\n")
+    assert digest() != before
+    assert Registry.default().task("nc/emoji").source == ""
+
+
 def test_its_results_are_kept_scored_again_and_reported(toy: Lab, runs: Path, tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     assert toy.call("results", "keep", "--runs", runs, "--to", kept).code == 0

@@ -109,8 +109,7 @@ class Attempt:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             drawn = task.draw(mag, seed)
-            pairs = zip(task.views(mag, seed, drawn), task.views(mag, seed, drawn, asked=True), strict=True)
-            answers = [self._answer(task, view, asked, mag) for view, asked in pairs]
+            answers = [self._answer(task, view, asked, mag) for view, asked in task.fits(mag, seed, drawn)]
         self.warnings = sorted(
             {str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)}
         )

@@ -82,8 +82,9 @@ class FamilySpec(Spec):
 class TaskSpec(Spec):
     """One scored question: ``<family>/<name>@<version>``.
 
-    Its digest holds what is asked and nothing else: data set, label, split and variant. How it is called and scored,
-    and whether it is ``ranked`` (cells of a task that is not are never kept), can change without another question.
+    Its digest holds what is asked and nothing else: data set, label, split and variant, and of a user's own family its
+    code. How it is called and scored, and whether it is ``ranked`` (cells of a task that is not are never kept), can
+    change without another question.
     """
 
     family: str
@@ -98,6 +99,8 @@ class TaskSpec(Spec):
     metrics: tuple[str, ...] = Field(min_length=1)
     ranked: bool = True
     variant: dict[str, str] = Field(default_factory=dict)
+    source: str = ""
+    """sha256 of the code of a user's own family; empty for a shipped one, for which :data:`magbench.ENGINE` stands."""
 
     def __hash__(self) -> int:
         return hash(self.versioned_id)
@@ -105,7 +108,7 @@ class TaskSpec(Spec):
     def digest(self) -> str:
         """sha256 of the canonical JSON of what is asked."""
         asked = self.model_dump(mode="json", include={"family", "dataset", "label", "split", "variant"})
-        return canonical_hash(asked)
+        return canonical_hash({**asked, "source": self.source} if self.source else asked)
 
     @property
     def id(self) -> str:

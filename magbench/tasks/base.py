@@ -116,6 +116,17 @@ class Task(ABC, Generic[DrawnT, ViewT, AnswerT]):
         hidden = next(self.views(self.hide(mag, seed, drawn), seed, drawn))
         yield Probe("what the task hides", hidden, self.same)
 
+    def fits(self, mag: MAG, seed: int, drawn: DrawnT) -> Iterator[tuple[ViewT, ViewT]]:
+        """For each fit of a cell the view that a method is fitted to, and the one in which it is asked.
+
+        They are one and the same, but for variants with ``at=test``.
+        """
+        views = self.views(mag, seed, drawn)
+        if AT in self.spec.variant:
+            yield from zip(views, self.views(mag, seed, drawn, asked=True), strict=True)
+        else:
+            yield from ((view, view) for view in views)
+
     def view(self, mag: MAG, seed: int) -> ViewT:
         """The first view of this seed."""
         return next(self.views(mag, seed, self.draw(mag, seed)))
