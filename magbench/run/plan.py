@@ -194,13 +194,18 @@ def pending(cells: Sequence[Cell], overwrite: Overwrite) -> list[Cell]:
     ``missing`` keeps what is ``ok`` and runs failures again, ``never`` keeps failures too, ``always`` runs all.
 
     Raises:
-        RecordError: a cell's folder holds a record of another schema or key.
+        RecordError: a cell's folder holds a record of another schema or key, or of a protocol that is the same but in name.
     """
     todo = []
     for cell in cells:
         record = cell.record()
         if record is not None and record.key != cell.key:
             raise RecordError(f"{cell.folder} holds a record of another key ({record.key[:16]}); use another --out.")
+        if record is not None and record.protocol != cell.protocol:
+            raise RecordError(
+                f"{cell.folder} holds the cell under the protocol {record.protocol}, which has the same seeds and constants"
+                f" as {cell.protocol}. Use one of the two, or another --out."
+            )
         keep = record is not None and (record.status == "ok" or overwrite == "never")
         if overwrite == "always" or not keep:
             todo.append(cell)

@@ -190,6 +190,10 @@ def test_two_protocols_in_one_folder_stay_apart(lab: Lab, tmp_path: Path) -> Non
         assert "--protocol short@1 or shorter@1" in message
     assert lab.call("report", "--runs", tmp_path, "--protocol", "short@1").code == 0
     assert "'long@1'" in lab.call("report", "--runs", tmp_path, "--protocol", "long@1").one_message()
+    (lab.tasks / "protocols" / "alias.toml").write_text(short.replace('"short"', '"alias"'))
+    refused = lab.call("run", *arguments, "--protocol", "alias@1").one_message()
+    assert "under the protocol short@1, which has the same seeds and constants as alias@1" in refused
+    (lab.tasks / "protocols" / "alias.toml").unlink()
 
 
 def test_a_record_of_another_schema_is_refused(lab: Lab, tmp_path: Path) -> None:
