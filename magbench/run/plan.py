@@ -194,7 +194,7 @@ def pending(cells: Sequence[Cell], overwrite: Overwrite) -> list[Cell]:
     ``missing`` keeps what is ``ok`` and runs failures again, ``never`` keeps failures too, ``always`` runs all.
 
     Raises:
-        RecordError: a cell's folder holds a record of another schema or key, or of a protocol that is the same but in name.
+        RecordError: a cell's folder holds a record of another schema or key, or of a protocol of another name.
     """
     todo = []
     for cell in cells:
@@ -203,8 +203,8 @@ def pending(cells: Sequence[Cell], overwrite: Overwrite) -> list[Cell]:
             raise RecordError(f"{cell.folder} holds a record of another key ({record.key[:16]}); use another --out.")
         if record is not None and record.protocol != cell.protocol:
             raise RecordError(
-                f"{cell.folder} holds the cell under the protocol {record.protocol}, which has the same seeds and constants"
-                f" as {cell.protocol}. Use one of the two, or another --out."
+                f"{cell.folder} holds the cell under the protocol {record.protocol}, which has the same seeds and"
+                f" constants as {cell.protocol}. Use one of the two, or another --out."
             )
         keep = record is not None and (record.status == "ok" or overwrite == "never")
         if overwrite == "always" or not keep:
