@@ -150,7 +150,8 @@ class Registry:
         """
         specs = [self.method(part.name).spec for part in method.components]
         here = [task for task in self.tasks.values() if self.dataset(task.dataset).source != "store"]
-        found = {task.family: task for task in here if all(spec.does(task.family) for spec in specs)}
+        here.sort(key=lambda task: self.dataset(task.dataset).counts.get("nodes", 1 << 62), reverse=True)
+        found = {task.family: task for task in here if all(self.family(task.family).takes(spec) for spec in specs)}
         return list(found.values())
 
     def variants(self, task: TaskSpec) -> list[TaskSpec]:
@@ -199,6 +200,8 @@ class Registry:
             _take(self.suites, suite.name, suite, path)
         for path in sorted(folder.glob("*/family.toml")):
             family = FamilySpec.from_toml(path)
+            if any(family.alias == other.alias for other in self.families.values()):
+                raise SpecError(f"{path}: the alias {family.alias!r} is taken. Give it another one.")
             _take(self.families, family.name, family, path)
             self.family_sources[family.name] = _hash_of(_family_files(own)) if own else ""
         for family in self.families.values():

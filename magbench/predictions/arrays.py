@@ -25,11 +25,23 @@ from magbench.errors import RecordError
 MOST_BYTES = 2 << 30
 """Of all arrays of one file, unpacked."""
 Arrays = Mapping[str, NDArray[Any]]
-_DAMAGED = (OSError, ValueError, EOFError, NotImplementedError, struct.error, zipfile.BadZipFile, zlib.error)
+_DAMAGED = (
+    OSError,
+    ValueError,
+    TypeError,
+    OverflowError,
+    EOFError,
+    NotImplementedError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 """What the zip reader and the checks below raise on a damaged file."""
 _NAME = re.compile(r"([\w.@+-]+)\.npy")
 _HEADER = re.compile(
-    r"\{'descr': '([<>|][biufU]\d{1,9})', 'fortran_order': (True|False), 'shape': \(([\d, ]*)\), \} *\n", re.ASCII
+    r"\{'descr': '([<>|](?:b1|[iu][1248]|f[248]|U\d{1,6}))', 'fortran_order': (True|False),"
+    r" 'shape': \(([\d, ]*)\), \} *\n",
+    re.ASCII,
 )
 _LONGEST_HEADER = 10_000
 _ENCRYPTED = 1
@@ -84,8 +96,8 @@ def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> NDArray[Any]:
     with archive.open(entry) as stream:
         dtype, fortran, shape = _header(stream)
         wanted, there = prod(shape) * dtype.itemsize, entry.file_size - stream.tell()
-        if wanted != there or max(shape, default=0) > MOST_BYTES:
-            raise ValueError(f"an array of shape {shape!s:.60} needs {wanted:.0f} bytes, found {there}")
+        if max(shape, default=0) > MOST_BYTES or wanted != there:
+            raise ValueError(f"an array of shape {shape!s:.60} does not have the {there} bytes that are there")
         content = stream.read(wanted)
         if len(content) != wanted:
             raise EOFError(f"an array ends after {len(content)} of {wanted} bytes")

@@ -61,6 +61,8 @@ class Prediction(ABC):
     """Base of the kinds: frozen dataclasses whose fields are their columns."""
 
     kind: ClassVar[str]
+    FILES: ClassVar[tuple[str, ...]] = (FILE,)
+    """What :meth:`write` writes and :meth:`read` reads."""
     COLUMNS: ClassVar[Mapping[str, Column]]
 
     @abstractmethod

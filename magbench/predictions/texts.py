@@ -43,6 +43,7 @@ class Texts(Prediction):
     """
 
     kind: ClassVar = "texts"
+    FILES: ClassVar = (FILE,)
     COLUMNS: ClassVar = {
         "nodes": Column("<i8", "<i4"),
         "text_ends": Column("<i8", "<i4"),

@@ -37,10 +37,15 @@ class StoredCell:
         part = self.record.predictions
         if part is None:
             raise RecordError(f"{self.folder}: the cell is {self.record.status} and has no prediction.")
+        kind = kind_of(part.kind)
+        if tuple(file.path for file in part.files) != kind.FILES:
+            raise RecordError(
+                f"{self.folder}: the record names other files than {', '.join(kind.FILES)}; run it again."
+            )
         for file in part.files:
             if file_hash(self.folder / file.path) != file.sha256:
                 raise RecordError(f"{self.folder / file.path} is not the file of its record; run the cell again.")
-        return kind_of(part.kind).read(self.folder)
+        return kind.read(self.folder)
 
     def history(self) -> list[dict[str, float]]:
         """One row a validation; empty for a method without epochs.

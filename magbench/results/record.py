@@ -34,7 +34,8 @@ Name = Annotated[str, Field(pattern=r"^([\w+][\w.+@-]*)?$")]
 
 
 def _time(text: str) -> str:
-    datetime.fromisoformat(text)
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError("a time needs its zone")
     return text
 
 

@@ -5,12 +5,14 @@ A metric that came later, or that has another version now, is scored from predic
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from magbench.errors import RecordError
 from magbench.files import replace_files
+from magbench.locks import name_of, turn
 from magbench.metrics import METRICS
 from magbench.metrics.scores import score_prediction
 from magbench.registry import Registry
@@ -54,10 +56,16 @@ def rescore(cell: Cell, registry: Registry) -> Rescored:
     """
     record = cell.record
     task = registry.find_task(f"{record.task.id}@{record.task.version}")
+    prediction = cell.prediction()
+    if task is not None and prediction.kind != (kind := registry.family(task.family).prediction):
+        raise RecordError(
+            f"{record.method.name} on {record.task.id}, seed {record.seed}: the record says a prediction of kind"
+            f" {prediction.kind!r}, but the family {task.family} has {kind!r}."
+        )
     stored = {(score.metric, score.version, score.split): score.value for score in record.scores}
     names = dict.fromkeys([*(task.metrics if task else ()), *(score.metric for score in record.scores)])
     known = [name for name in names if name in METRICS]
-    scores = tuple(ScorePart(**vars(score)) for score in score_prediction(cell.prediction(), known))
+    scores = tuple(ScorePart(**vars(score)) for score in score_prediction(prediction, known))
     found = {(score.metric, score.version, score.split): score.value for score in scores}
     return Rescored(
         cell=cell,
@@ -99,13 +107,23 @@ def update(results: Sequence[Rescored]) -> list[Path]:
             f"{len(wrong)} stored scores are not those of their predictions, e.g. {record.method.name} on"
             f" {record.task.id}, seed {record.seed}: they differ by {wrong[0].difference:.3g}. Run the cells again."
         )
-    contents: dict[Path, bytes] = {}
+    written, kept = [], defaultdict[Path, list[Record]](list)
     for result in results:
-        if isinstance(result.cell, StoredCell) and result.fresh:
-            contents[result.cell.folder / "record.json"] = result.record.to_json().encode()
-    packed = {result.cell.packed for result in results if isinstance(result.cell, KeptCell) and result.fresh}
-    for path in packed:
-        own = [result.record for result in results if isinstance(result.cell, KeptCell) and result.cell.packed == path]
-        contents[path.with_suffix(".jsonl")] = "".join(map(kept_line, own)).encode()
-    replace_files(contents)
-    return sorted(contents)
+        cell = result.cell
+        if result.fresh and isinstance(cell, StoredCell):
+            replace_files({cell.folder / "record.json": result.record.to_json().encode()})
+            written.append(cell.folder / "record.json")
+        elif result.fresh and isinstance(cell, KeptCell):
+            kept[cell.packed].append(result.record)
+    return [*written, *(_update_kept(packed, records) for packed, records in sorted(kept.items()))]
+
+
+def _update_kept(packed: Path, records: Sequence[Record]) -> Path:
+    """Replace those records in their file, and no other: one may have been kept since they were read."""
+    path = packed.with_suffix(".jsonl")
+    scored = {(record.run_id, record.finished): record for record in records}
+    with turn(f"keep-{name_of(path)}"):
+        now = [cell.record for cell in kept_cells(path.parent) if cell.packed == packed]
+        lines = [kept_line(scored.get((record.run_id, record.finished), record)) for record in now]
+        replace_files({path: "".join(lines).encode()})
+    return path

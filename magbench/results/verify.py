@@ -54,8 +54,8 @@ class Verified:
         """The largest difference of a score; None without a second run."""
         if self.again is None or self.again.status != "ok":
             return None
-        first, second = ({(s.metric, s.split): s.value for s in r.scores} for r in (self.kept, self.again))
-        return max(abs(value - second[key]) for key, value in first.items() if key in second)
+        first, second = ({(s.metric, s.version, s.split): s.value for s in r.scores} for r in (self.kept, self.again))
+        return max((abs(value - second[key]) for key, value in first.items() if key in second), default=None)
 
     @property
     def same_machine(self) -> bool:

@@ -18,9 +18,16 @@ Target = Annotated[str, Field(pattern=r"^[\w.]+:\w+$")]
 
 
 def load(target: str) -> Any:
-    """What a :data:`Target` names; imports its module."""
+    """What a :data:`Target` names; imports its module.
+
+    Raises:
+        SpecError: the module or what it should hold is not there.
+    """
     module, _, attribute = target.partition(":")
-    return getattr(import_module(module), attribute)
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise SpecError(f"{target!r} cannot be loaded: {type(error).__name__}: {error}.") from error
 
 
 def canonical_hash(value: Any) -> str:

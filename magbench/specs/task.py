@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, InstanceOf, SerializeAsAny, field_validator
 
@@ -11,6 +11,7 @@ from magbench.corruption import KINDS
 from magbench.errors import SpecError
 from magbench.specs.base import Spec, Target, canonical_hash, load
 from magbench.specs.dataset import DatasetSpec
+from magbench.specs.method import MethodSpec
 
 
 class SplitRule(Spec):
@@ -44,7 +45,7 @@ class FamilySpec(Spec):
     """What encoders are trained for; without it the family has methods of kind ``method`` alone."""
     workload: Target | None = None
     """How many numbers a cell reads (:mod:`magbench.tasks.workload`); without it plans make no estimates."""
-    prediction: str
+    prediction: Literal["classes", "ranks", "texts", "images"]
     """A kind of :mod:`magbench.predictions`."""
     reads: tuple[str, ...] = Field(min_length=1)
     split_rules: dict[str, Target] = Field(min_length=1)
@@ -63,6 +64,11 @@ class FamilySpec(Spec):
             if kind not in KINDS:
                 raise ValueError(f"no corruption is called {kind!r}; there are {', '.join(KINDS)}")
         return kinds
+
+    def takes(self, method: MethodSpec) -> bool:
+        """Whether a method can be asked its tasks."""
+        trained = method.of(self.name).kind != "method"
+        return method.does(self.name) and (self.objective is not None or not trained)
 
     def parse_split(self, values: Mapping[str, Any], origin: str) -> SplitRule:
         """The split of a task from its table; one that names no rule has that of the family.

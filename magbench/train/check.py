@@ -18,9 +18,8 @@ from torch import Tensor
 
 from magbench.data.mag import MAG
 from magbench.data.synthetic import generate
-from magbench.errors import MagbenchError
 from magbench.registry import Registry
-from magbench.specs import TaskSpec
+from magbench.specs import FamilySpec, TaskSpec
 from magbench.tasks.base import AnyTask, make_task
 from magbench.train.compose import compose
 from magbench.train.method import Method
@@ -50,7 +49,7 @@ def check_method(name: str, registry: Registry, task: TaskSpec) -> Iterator[Find
     protocol = registry.protocol("standard")
     short = protocol.training.model_copy(update={"max_epochs": EPOCHS, "validate_every": 1, "hidden": 16})
     composition = compose(name, registry, protocol.model_copy(update={"training": short}), task.family)
-    asked, mag = make_task(_small(task)), small_graph()
+    asked, mag = make_task(_small(task, registry.family(task.family))), small_graph()
 
     def finding(question: str, problem: str, fine: str) -> Finding:
         return Finding(task.family, question, not problem, problem or fine)
@@ -81,12 +80,9 @@ def check_method(name: str, registry: Registry, task: TaskSpec) -> Iterator[Find
         _again(composition.build, asked, view, answer),
         "to the last bit",
     )
-    found = leaks(composition.build, asked, mag, SEED)
     yield finding(
         "sees nothing that is hidden",
-        f"Its answer changes with {' and '.join(found)}, which the task hides. Use only what the view gives."
-        if found
-        else "",
+        _seen(composition.build, asked, mag),
         "noise in place of what is hidden changes nothing",
     )
 
@@ -120,10 +116,11 @@ def _arrays(value: Any) -> Iterator[np.ndarray]:
             yield from _arrays(getattr(value, field.name))
 
 
-def _small(task: TaskSpec) -> TaskSpec:
-    """The task's question of the small graph: its own label column, and of pools the one that can be filled."""
+def _small(task: TaskSpec, family: FamilySpec) -> TaskSpec:
+    """The task's question of the small graph: its own labels, a split that can be drawn, a pool that can be filled."""
     variant = {option: value for option, value in task.variant.items() if option not in ("pool", "text")}
-    return task.model_copy(update={"label": "y", "variant": variant})
+    split = family.parse_split(family.split, family.name)
+    return task.model_copy(update={"label": "y", "variant": variant, "split": split})
 
 
 def _ready(method: Method, task: AnyTask) -> Method:
@@ -136,9 +133,17 @@ def _again(make: Callable[[], Method], task: AnyTask, view: Any, answer: Any) ->
         second = make()
         second.fit(view, seed=SEED)
         same = task.same(answer, second.predict(view))
-    except MagbenchError as error:
-        return f"The second fit failed: {error}"
+    except Exception as error:  # as above
+        return f"The second fit failed: {type(error).__name__}: {error}"
     return "" if same else "A second fit with the same seed answered otherwise; draw from generators made of `seed`."
+
+
+def _seen(make: Callable[[], Method], task: AnyTask, mag: MAG) -> str:
+    try:
+        found = leaks(make, task, mag, SEED)
+    except Exception as error:  # as above
+        return f"It failed where something is hidden: {type(error).__name__}: {error}"
+    return f"Its answer changes with {' and '.join(found)}, which the task hides." if found else ""
 
 
 def _generators() -> tuple[bytes, str, object]:

@@ -32,14 +32,20 @@ class LinkHeuristic(Method):
         """Scores float [B, N] of distinct sources (int64 [B]) with all nodes; higher is likelier."""
 
     def fit(self, view: LinkPredictionView, *, seed: int) -> None:
-        self.prepare(view)
+        self._prepare(view)
         candidates = np.concatenate([view.val[1].numpy()[:, None], view.val_negatives.numpy()], axis=1)
         scores = self._scores(view.val[0], candidates, view.num_nodes)
         self.outcome.value = mrr(*count_above_equal(scores, np.zeros(len(scores), dtype=np.int64)))
         self.outcome.metric, self.outcome.params = "mrr", 0
 
     def predict(self, view: LinkPredictionView) -> LinkAnswer:
+        if view is not self._prepared:  # asked in another view than fitted to: it learns nothing, so it looks again
+            self._prepare(view)
         return LinkAnswer(self._scores(view.test.source, view.test.candidates.numpy(), view.num_nodes))
+
+    def _prepare(self, view: LinkPredictionView) -> None:
+        self._prepared = view
+        self.prepare(view)
 
     def _scores(self, source: Tensor, candidates: NDArray[np.integer], num_nodes: int) -> NDArray[np.float32]:
         """float32 [Q, C]; queries are taken in the order of their sources, so that each row is made once."""
