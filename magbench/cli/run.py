@@ -34,7 +34,7 @@ def run(
     seeds: Annotated[str | None, typer.Option(help="Subset of the protocol's seeds: 0-3 or 0,2,5.")] = None,
     controls: Annotated[
         bool,
-        typer.Option("--controls", help="Retrieval: beside each task the four controls that take its scores apart."),
+        typer.Option("--controls", help="Beside each task its main controls, which take its scores apart."),
     ] = False,
     out: Annotated[Path, typer.Option(help="Folder of results.")] = Path("runs"),
     jobs: Annotated[
@@ -124,7 +124,7 @@ def run(
         return
     try:
         seconds = None if budget is None else budget * 3600 - spent
-        left = _execute(todo, len(cells), out, slots, timeout, scheduler, seconds)
+        left = _execute(todo, len(cells) - len(found), out, slots, timeout, scheduler, seconds)
     except KeyboardInterrupt:
         done = sum(cell.record() is not None for cell in cells)
         print(

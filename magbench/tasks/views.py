@@ -27,7 +27,6 @@ class TaskView:
         observed: modality → bool [N].
         edge_index: int64 [2, E], both directions.
         texts: the nodes' texts, or ``None``.
-        images: lazy sequence of the nodes' pictures, or ``None``.
     """
 
     task: str
@@ -36,7 +35,6 @@ class TaskView:
     observed: dict[str, Tensor]
     edge_index: Tensor
     texts: Sequence[str | None] | None
-    images: Sequence[Any] | None
 
     @property
     def num_nodes(self) -> int:
@@ -57,5 +55,4 @@ def shared_fields(mag: MAG, task: str, seed: int) -> dict[str, Any]:
         "observed": mag.has_dict,
         "edge_index": mag.edge_index,
         "texts": mag.texts,
-        "images": mag.images,
     }

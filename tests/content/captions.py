@@ -68,7 +68,7 @@ class CaptionTask(Task[Split, CaptionView, CaptionAnswer]):
         texts = list(mag.texts or ())
         for node in drawn.test:
             texts[node] = None
-        hidden_from = seen.replaced(texts=texts, images=None)
+        hidden_from = seen.replaced(texts=texts)
         fields = {**shared_fields(hidden_from, self.spec.versioned_id, seed), "x": x, "observed": observed}
         yield CaptionView(**fields, train=torch.from_numpy(drawn.train), test=torch.from_numpy(drawn.test))
 
