@@ -165,7 +165,6 @@ def _view(folder: Path, train_nodes: int) -> tuple[Any, np.ndarray[Any, Any]]:
         observed={"text": torch.ones(len(y), dtype=torch.bool)},
         edge_index=torch.from_numpy(np.load(folder / "edge_index.npy")),
         texts=None,
-        images=None,
         y=torch.from_numpy(visible),
         train=torch.from_numpy(train),
         val=torch.from_numpy(val),
