@@ -133,7 +133,7 @@ def _again(make: Callable[[], Method], task: AnyTask, view: Any, answer: Any) ->
         second = make()
         second.fit(view, seed=SEED)
         same = task.same(answer, second.predict(view))
-    except Exception as error:  # as above
+    except Exception as error:  # a stranger's code may raise anything
         return f"The second fit failed: {type(error).__name__}: {error}"
     return "" if same else "A second fit with the same seed answered otherwise; draw from generators made of `seed`."
 
@@ -141,7 +141,7 @@ def _again(make: Callable[[], Method], task: AnyTask, view: Any, answer: Any) ->
 def _seen(make: Callable[[], Method], task: AnyTask, mag: MAG) -> str:
     try:
         found = leaks(make, task, mag, SEED)
-    except Exception as error:  # as above
+    except Exception as error:  # a stranger's code may raise anything
         return f"It failed where something is hidden: {type(error).__name__}: {error}"
     return f"Its answer changes with {' and '.join(found)}, which the task hides." if found else ""
 
